@@ -1,0 +1,20 @@
+//! Arm: what the portable half of the runtime asks of a 64-bit Arm processor.
+
+pub(crate) mod boot;
+pub(crate) mod call;
+pub(crate) mod clock;
+pub(crate) mod console;
+pub mod exact;
+pub(crate) mod exception;
+pub(crate) mod gic;
+pub(crate) mod table;
+pub(crate) mod timer;
+pub(crate) mod tlb;
+
+core::arch::global_asm!(include_str!("aarch64/start.s"));
+core::arch::global_asm!(include_str!("aarch64/vectors.s"));
+
+// A linker that meets a text file among the libraries reads it as a linker script. So a guest is
+// laid out by depending on this crate, without a build script of its own.
+#[link(name = "guest.ld", kind = "dylib", modifiers = "+verbatim")]
+unsafe extern "C" {}

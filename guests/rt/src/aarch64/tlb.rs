@@ -1,0 +1,47 @@
+//! Invalidation, with the barriers a kernel puts around it (Arm ARM, "TLB maintenance instructions").
+//!
+//! One CPU: the local forms. The barrier before makes the store to the table visible to the walker,
+//! the one after waits for the end, and `ISB` makes what follows see it.
+
+use core::arch::asm;
+
+/// The operand of the forms by address: ASID and page number.
+const fn operand(asid: u16, va: u64) -> u64 {
+    ((asid as u64) << 48) | ((va >> 12) & ((1 << 44) - 1))
+}
+
+/// Forgets the page at `va` of one address space.
+#[inline(always)]
+pub(crate) fn page(asid: u16, va: u64) {
+    // SAFETY: forgetting a translation cannot break memory safety; making the tables did, or not.
+    unsafe {
+        asm!("dsb nshst", "tlbi vae1, {}", "dsb nsh", "isb", in(reg) operand(asid, va),
+            options(nostack, preserves_flags));
+    }
+}
+
+/// Forgets one address space.
+#[inline(always)]
+pub(crate) fn space(asid: u16) {
+    // SAFETY: as in `page`.
+    unsafe {
+        asm!("dsb nshst", "tlbi aside1, {}", "dsb nsh", "isb", in(reg) operand(asid, 0),
+            options(nostack, preserves_flags));
+    }
+}
+
+/// Forgets everything.
+#[inline(always)]
+pub(crate) fn all() {
+    // SAFETY: as in `page`.
+    unsafe {
+        asm!("dsb nshst", "tlbi vmalle1", "dsb nsh", "isb", options(nostack, preserves_flags));
+    }
+}
+
+/// Makes entries that were invalid and are now valid visible to the walker: no invalidation.
+#[inline(always)]
+pub(crate) fn publish() {
+    // SAFETY: barriers.
+    unsafe { asm!("dsb ishst", "isb", options(nostack, preserves_flags)) }
+}

@@ -1,0 +1,38 @@
+//! The hypervisor, if there is one: hypercalls, and the phases of a workload.
+
+use hv_abi::call;
+
+pub use crate::arch::call::hypercall;
+
+/// Tells the hypervisor the exit status; it does not come back.
+pub(crate) fn exit(status: u8) -> ! {
+    // SAFETY: the call writes no memory.
+    unsafe { hypercall(call::EXIT, [status.into(), 0, 0]) };
+    crate::println!("rt: the hypervisor refused to end the guest");
+    loop {
+        core::hint::spin_loop();
+    }
+}
+
+/// Does `work`, `operations` operations, as the phase `name`: under Umbra the report counts exits
+/// and time for it. Nothing is printed within. A name has at most 16 bytes of ASCII.
+#[inline(always)]
+pub fn phase<T>(name: &str, operations: u64, work: impl FnOnce() -> T) -> T {
+    if !crate::machine().umbra {
+        return work();
+    }
+    let mut bytes = [0; call::PHASE_NAME];
+    let length = name.len().min(bytes.len());
+    bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
+    let [low, high] = [0, 8].map(|at| {
+        let mut half = [0; 8];
+        half.copy_from_slice(&bytes[at..at + 8]);
+        u64::from_le_bytes(half)
+    });
+    // SAFETY: the call writes no memory.
+    unsafe { hypercall(call::PHASE_BEGIN, [low, high, 0]) };
+    let result = work();
+    // SAFETY: the call writes no memory.
+    unsafe { hypercall(call::PHASE_END, [operations, 0, 0]) };
+    result
+}
