@@ -1,0 +1,271 @@
+//! Emulated devices: what a guest finds behind the addresses that are not memory.
+//!
+//! A [`Bus`] holds one machine's devices and the windows of guest-physical addresses in which their
+//! registers appear. An access is an address, a [`Width`] and perhaps a value. The set of devices is
+//! closed, so finding one is a scan over a handful of windows and reaching its register is a `match`:
+//! no allocation, no table of functions, and nothing that the optimizer cannot look through.
+//!
+//! Accesses are the guest's and may be anything. A register that does not exist, or is accessed in a
+//! width that it does not support, reads as zero and ignores writes, as the manuals allow
+//! ("Register access", Arm IHI 0069) and as most hardware does.
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+pub mod gicv3;
+pub mod pl011;
+
+use arch::irq::{ListRegisters, PhysicalInterrupts};
+use gicv3::{Frame, Gic};
+use hv_abi::bundle;
+use pl011::Pl011;
+
+/// How many bytes an access moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Width {
+    /// 1 byte.
+    Byte,
+    /// 2 bytes.
+    Half,
+    /// 4 bytes.
+    Word,
+    /// 8 bytes.
+    Double,
+}
+
+impl Width {
+    /// Every width.
+    pub const ALL: [Self; 4] = [Self::Byte, Self::Half, Self::Word, Self::Double];
+
+    /// The width of `1 << log2` bytes, as Arm's `ESR_ELx.SAS` counts; only the low two bits matter.
+    #[must_use]
+    #[inline]
+    pub const fn from_log2(log2: u64) -> Self {
+        match log2 & 3 {
+            0 => Self::Byte,
+            1 => Self::Half,
+            2 => Self::Word,
+            _ => Self::Double,
+        }
+    }
+
+    /// The bits of a value that an access of this width carries.
+    #[must_use]
+    #[inline]
+    pub const fn mask(self) -> u64 {
+        match self {
+            Self::Byte => 0xff,
+            Self::Half => 0xffff,
+            Self::Word => 0xffff_ffff,
+            Self::Double => u64::MAX,
+        }
+    }
+
+    /// How many bytes.
+    #[must_use]
+    #[inline]
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::Byte => 1,
+            Self::Half => 2,
+            Self::Word => 4,
+            Self::Double => 8,
+        }
+    }
+
+    /// Whether `offset` is a multiple of the width.
+    #[must_use]
+    #[inline]
+    pub const fn is_aligned(self, offset: u64) -> bool {
+        offset.is_multiple_of(self.bytes() as u64)
+    }
+}
+
+/// Where a guest's console output goes.
+pub trait Console {
+    /// Takes one byte that the guest printed.
+    fn put(&mut self, byte: u8);
+}
+
+/// Why a machine's devices cannot be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BusError {
+    /// The bundle names a device of a kind that does not exist.
+    UnknownKind(u32),
+    /// There may be only one device of this kind.
+    Duplicate(u32),
+    /// More devices than [`bundle::MAX_DEVICES`].
+    TooMany,
+    /// A device's interrupt is not a shared peripheral interrupt that the controller has.
+    BadInterrupt(u32),
+    /// A device's registers end beyond the last address, or there are none.
+    BadWindow(u64),
+}
+
+/// What answers in a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    /// Part of the interrupt controller.
+    Gic(Frame),
+    /// The console.
+    Uart,
+}
+
+/// A range of guest-physical addresses and what answers there.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    /// The first address.
+    base: u64,
+    /// How many bytes.
+    size: u64,
+    /// What answers.
+    target: Target,
+}
+
+impl Window {
+    /// No address at all.
+    const NONE: Self = Self { base: 0, size: 0, target: Target::Uart };
+}
+
+/// The devices of one machine.
+#[derive(Debug)]
+pub struct Bus {
+    /// Where the devices are. Unused windows are empty and match nothing.
+    windows: [Window; bundle::MAX_DEVICES],
+    /// How many windows are in use.
+    used: usize,
+    /// The interrupt controller.
+    pub gic: Gic,
+    /// The console.
+    uart: Pl011,
+    /// The console's interrupt; 0 if it has none.
+    uart_interrupt: u32,
+}
+
+impl Bus {
+    /// A machine with `devices`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the list.
+    pub fn new(devices: &[bundle::Device]) -> Result<Self, BusError> {
+        let mut bus = Self {
+            windows: [Window::NONE; bundle::MAX_DEVICES],
+            used: 0,
+            gic: Gic::new(),
+            uart: Pl011::new(),
+            uart_interrupt: 0,
+        };
+        for device in devices {
+            bus.add(device)?;
+        }
+        Ok(bus)
+    }
+
+    /// Adds one device.
+    fn add(&mut self, device: &bundle::Device) -> Result<(), BusError> {
+        let target = match device.kind {
+            bundle::DEVICE_PL011 => Target::Uart,
+            bundle::DEVICE_GICV3_DISTRIBUTOR => Target::Gic(Frame::Distributor),
+            bundle::DEVICE_GICV3_REDISTRIBUTOR => Target::Gic(Frame::Redistributor),
+            unknown => return Err(BusError::UnknownKind(unknown)),
+        };
+        if self.windows().iter().any(|window| window.target == target) {
+            return Err(BusError::Duplicate(device.kind));
+        }
+        if device.size == 0 || device.base.checked_add(device.size).is_none() {
+            return Err(BusError::BadWindow(device.base));
+        }
+        if target == Target::Uart {
+            if device.interrupt != 0 && !gicv3::is_shared(device.interrupt) {
+                return Err(BusError::BadInterrupt(device.interrupt));
+            }
+            self.uart_interrupt = device.interrupt;
+        }
+        let window = self.windows.get_mut(self.used).ok_or(BusError::TooMany)?;
+        *window = Window { base: device.base, size: device.size, target };
+        self.used = self.used.saturating_add(1);
+        Ok(())
+    }
+
+    /// The windows in use.
+    fn windows(&self) -> &[Window] {
+        self.windows.get(..self.used).unwrap_or(&[])
+    }
+
+    /// What answers at guest-physical address `gpa`, and the offset there.
+    #[inline]
+    fn find(&self, gpa: u64) -> Option<(Target, u64)> {
+        self.windows().iter().find_map(|window| {
+            let offset = gpa.wrapping_sub(window.base);
+            (offset < window.size).then_some((window.target, offset))
+        })
+    }
+
+    /// Whether a device answers at `gpa`.
+    #[must_use]
+    pub fn contains(&self, gpa: u64) -> bool {
+        self.find(gpa).is_some()
+    }
+
+    /// The guest reads. `None` if no device answers at `gpa`; otherwise the value, zero-extended.
+    #[inline]
+    pub fn read(&mut self, gpa: u64, width: Width, lists: &impl ListRegisters) -> Option<u64> {
+        let (target, offset) = self.find(gpa)?;
+        Some(match target {
+            Target::Gic(frame) => self.gic.read(frame, offset, width, lists),
+            Target::Uart => {
+                let value = self.uart.read(offset, width);
+                self.sample_uart();
+                value
+            }
+        })
+    }
+
+    /// The guest writes; bits of `value` beyond `width` do not matter. `None` if no device answers
+    /// at `gpa`.
+    #[inline]
+    pub fn write(
+        &mut self,
+        gpa: u64,
+        width: Width,
+        value: u64,
+        cpu: &mut (impl ListRegisters + PhysicalInterrupts),
+        console: &mut impl Console,
+    ) -> Option<()> {
+        let (target, offset) = self.find(gpa)?;
+        match target {
+            Target::Gic(frame) => self.gic.write(frame, offset, width, value, cpu),
+            Target::Uart => {
+                self.uart.write(offset, width, value, console);
+                self.sample_uart();
+            }
+        }
+        Some(())
+    }
+
+    /// A byte arrives on the console's line. Whether it was taken; it is lost otherwise, and the
+    /// guest sees an overrun.
+    pub fn receive(&mut self, byte: u8) -> bool {
+        let taken = self.uart.receive(byte);
+        self.sample_uart();
+        taken
+    }
+
+    /// Gives the console's interrupt line to the interrupt controller.
+    #[inline]
+    fn sample_uart(&mut self) {
+        if self.uart_interrupt != 0 {
+            self.gic.set_line(self.uart_interrupt, self.uart.interrupt());
+        }
+    }
+}
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
