@@ -7,6 +7,7 @@ pub(crate) mod console;
 pub mod exact;
 pub(crate) mod exception;
 pub(crate) mod gic;
+pub(crate) mod quick;
 pub(crate) mod table;
 pub(crate) mod timer;
 pub(crate) mod tlb;

@@ -30,15 +30,18 @@ use aarch64 as arch;
 
 pub mod clock;
 pub mod console;
+pub mod entry;
 pub mod fault;
 pub mod frames;
 mod heap;
 pub mod hypervisor;
 pub mod interrupt;
 mod machine;
+pub mod quick;
 pub mod samples;
 pub mod space;
 pub mod status;
+pub mod tlb;
 
 pub use arch::exact;
 pub use arch::exception::Exception;

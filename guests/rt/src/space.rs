@@ -188,6 +188,22 @@ impl Space {
         tlb::publish();
     }
 
+    /// The frame that the page at `va` is mapped to.
+    pub fn frame(&self, va: u64) -> Option<Frame> {
+        let mut frame = self.root;
+        for level in (0..table::LEVELS).rev() {
+            // SAFETY: an index is below 512.
+            let slot = unsafe { frame.words().add(table::index(va, level)) };
+            // SAFETY: an entry of one of this space's tables.
+            let entry = unsafe { load(slot) };
+            if !table::is_present(entry) {
+                return None;
+            }
+            frame = table::target(entry);
+        }
+        Some(frame)
+    }
+
     /// Unmaps the page at `va`; returns the frame that it was mapped to.
     pub fn unmap(&mut self, va: u64) -> Option<Frame> {
         let slot = self.entry(va);
@@ -226,6 +242,7 @@ pub fn deactivate_upper() {
 }
 
 /// A table without valid entries.
+#[cold]
 fn new_table() -> Frame {
     let frame = frames::take();
     // SAFETY: the frame was nobody's.

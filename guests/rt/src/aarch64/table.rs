@@ -43,13 +43,13 @@ pub(crate) const fn index(va: u64, level: u32) -> usize {
 
 /// An entry that points to the next table.
 #[inline(always)]
-pub(crate) const fn table(next: Frame) -> u64 {
+pub const fn table(next: Frame) -> u64 {
     next.address() | VALID | TABLE
 }
 
 /// An entry for a page of data that belongs to one address space.
 #[inline(always)]
-pub(crate) const fn page(frame: Frame, access: Access) -> u64 {
+pub const fn page(frame: Frame, access: Access) -> u64 {
     let base = frame.address() | VALID | TABLE | NORMAL | INNER_SHAREABLE | NOT_GLOBAL;
     let base = base | ACCESSED | NO_EXECUTE | USER_NO_EXECUTE;
     match access {
@@ -61,31 +61,31 @@ pub(crate) const fn page(frame: Frame, access: Access) -> u64 {
 
 /// Whether an entry is valid.
 #[inline(always)]
-pub(crate) const fn is_present(entry: u64) -> bool {
+pub const fn is_present(entry: u64) -> bool {
     entry & VALID != 0
 }
 
 /// Whether the page was accessed.
 #[inline(always)]
-pub(crate) const fn is_accessed(entry: u64) -> bool {
+pub const fn is_accessed(entry: u64) -> bool {
     entry & ACCESSED != 0
 }
 
 /// Whether a page's entry forbids writes.
 #[inline(always)]
-pub(crate) const fn is_read_only(entry: u64) -> bool {
+pub const fn is_read_only(entry: u64) -> bool {
     entry & READ_ONLY != 0
 }
 
 /// The entry with writes allowed or not.
 #[inline(always)]
-pub(crate) const fn with_write(entry: u64, allowed: bool) -> u64 {
+pub const fn with_write(entry: u64, allowed: bool) -> u64 {
     if allowed { entry & !READ_ONLY } else { entry | READ_ONLY }
 }
 
 /// The frame of a page or of the next table.
 #[inline(always)]
-pub(crate) const fn target(entry: u64) -> Frame {
+pub const fn target(entry: u64) -> Frame {
     Frame::at(entry & ADDRESS)
 }
 

@@ -12,7 +12,7 @@ const fn operand(asid: u16, va: u64) -> u64 {
 
 /// Forgets the page at `va` of one address space.
 #[inline(always)]
-pub(crate) fn page(asid: u16, va: u64) {
+pub fn page(asid: u16, va: u64) {
     // SAFETY: forgetting a translation cannot break memory safety; making the tables did, or not.
     unsafe {
         asm!("dsb nshst", "tlbi vae1, {}", "dsb nsh", "isb", in(reg) operand(asid, va),
@@ -22,7 +22,7 @@ pub(crate) fn page(asid: u16, va: u64) {
 
 /// Forgets one address space.
 #[inline(always)]
-pub(crate) fn space(asid: u16) {
+pub fn space(asid: u16) {
     // SAFETY: as in `page`.
     unsafe {
         asm!("dsb nshst", "tlbi aside1, {}", "dsb nsh", "isb", in(reg) operand(asid, 0),
@@ -32,7 +32,7 @@ pub(crate) fn space(asid: u16) {
 
 /// Forgets everything.
 #[inline(always)]
-pub(crate) fn all() {
+pub fn all() {
     // SAFETY: as in `page`.
     unsafe {
         asm!("dsb nshst", "tlbi vmalle1", "dsb nsh", "isb", options(nostack, preserves_flags));
@@ -41,7 +41,7 @@ pub(crate) fn all() {
 
 /// Makes entries that were invalid and are now valid visible to the walker: no invalidation.
 #[inline(always)]
-pub(crate) fn publish() {
+pub fn publish() {
     // SAFETY: barriers.
     unsafe { asm!("dsb ishst", "isb", options(nostack, preserves_flags)) }
 }

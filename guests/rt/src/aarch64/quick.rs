@@ -1,0 +1,56 @@
+//! Quick fault handlers: as short as a kernel could make them, so that a row of `mmu-ops` shows
+//! what the machine and the hypervisor take, and next to nothing of the guest's own.
+//!
+//! Each is a vector table of its own (`quick.s`) that is loaded for a row and serves one region of
+//! pages. It does not ask what the fault was: nothing else may fault meanwhile.
+
+use aarch64_cpu::asm::barrier;
+use aarch64_cpu::registers::{VBAR_EL1, Writeable};
+
+use crate::quick::{Handler, Region};
+use crate::space::FRAME;
+
+core::arch::global_asm!(include_str!("quick.s"));
+
+unsafe extern "C" {
+    static rt_vectors: u8;
+    static mut rt_quick: [u64; 4];
+    static rt_quick_demand: u8;
+    static rt_quick_protect: u8;
+    static rt_quick_access: u8;
+    static rt_quick_skip: u8;
+}
+
+/// Makes `handler` serve `region`.
+///
+/// # Safety
+///
+/// The region's entries are those of its pages, and the frames are the caller's to map.
+pub unsafe fn install(handler: Handler, region: &Region) {
+    let page = region.start / FRAME;
+    let words = [
+        (region.entries.addr() as u64).wrapping_sub(page * size_of::<u64>() as u64),
+        region.first.wrapping_sub(region.start),
+        u64::from(region.asid) << 48,
+        0,
+    ];
+    // SAFETY: only handlers read it, and none is running.
+    unsafe { (&raw mut rt_quick).write_volatile(words) };
+    load(match handler {
+        Handler::Demand => &raw const rt_quick_demand,
+        Handler::Protect => &raw const rt_quick_protect,
+        Handler::Access => &raw const rt_quick_access,
+        Handler::Skip => &raw const rt_quick_skip,
+    });
+}
+
+/// Makes the runtime's own handler serve faults again.
+pub fn remove() {
+    load(&raw const rt_vectors);
+}
+
+/// Loads a vector table, one of those above.
+fn load(table: *const u8) {
+    VBAR_EL1.set(table.addr() as u64);
+    barrier::isb(barrier::SY);
+}

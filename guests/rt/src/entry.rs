@@ -1,0 +1,6 @@
+//! Entries of page tables, for guests that write their own: what a processor's format says, in
+//! words that all formats share.
+
+pub use crate::arch::table::{
+    is_accessed, is_present, is_read_only, page, table, target, with_write,
+};

@@ -1,0 +1,3 @@
+//! Invalidation, with the barriers that a kernel puts around it.
+
+pub use crate::arch::tlb::{all, page, publish, space};
