@@ -2,7 +2,14 @@
 
 use hv_abi::call;
 
+use crate::Conduit;
 pub use crate::arch::call::hypercall;
+
+/// Whether a hypercall reaches anybody: Umbra, or firmware that is called the same way.
+pub fn has_hypercalls() -> bool {
+    let machine = crate::machine();
+    machine.umbra || machine.psci == Conduit::Hvc
+}
 
 /// Tells the hypervisor the exit status; it does not come back.
 pub(crate) fn exit(status: u8) -> ! {

@@ -6,6 +6,7 @@
 
 use alloc::vec::Vec;
 
+pub use crate::arch::table::load_root;
 use crate::arch::{table, tlb};
 use crate::frames;
 

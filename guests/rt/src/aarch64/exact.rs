@@ -73,9 +73,8 @@ pub unsafe fn hypercall(id: u64) -> (u64, u64) {
     // SAFETY: by the caller. The readings are in registers that the calling convention preserves.
     let ticks = unsafe {
         let (start, end): (u64, u64);
-        asm!("isb", "mrs x19, cntvct_el0", "hvc #0", "isb", "mrs x20, cntvct_el0",
-            "mov {start}, x19", "mov {end}, x20",
-            start = lateout(reg) start, end = lateout(reg) end,
+        asm!("isb", "mrs x20, cntvct_el0", "hvc #0", "isb", "mrs x21, cntvct_el0",
+            out("x20") start, out("x21") end,
             inout("x0") id => result, inout("x1") 0_u64 => _, inout("x2") 0_u64 => _,
             inout("x3") 0_u64 => _, lateout("x4") _, lateout("x5") _, lateout("x6") _,
             lateout("x7") _, lateout("x8") _, lateout("x9") _, lateout("x10") _,

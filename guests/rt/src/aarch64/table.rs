@@ -210,7 +210,7 @@ pub(crate) unsafe fn turn_on(ram: &Range<u64>) {
 ///
 /// `root` is a root table that holds the kernel's entry, so that code and stack stay mapped.
 #[inline(always)]
-pub(crate) unsafe fn load_root(root: Frame, asid: u16) {
+pub unsafe fn load_root(root: Frame, asid: u16) {
     TTBR0_EL1.set((u64::from(asid) << 48) | root.address());
     barrier::isb(barrier::SY);
 }
