@@ -1,0 +1,4 @@
+//! The seam.
+#![no_std]
+#![forbid(unsafe_code)]
+pub mod irq;

@@ -1,0 +1,11 @@
+//! What the hypervisor, its guests and the build tool agree on.
+//!
+//! Three contracts and nothing else: the hypercalls a guest may make ([`call`]), the bundle that
+//! tells the hypervisor which machine to build ([`bundle`]), and the shape of the records that it
+//! prints ([`record`]). The crate holds numbers and layouts; it does nothing.
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod bundle;
+pub mod call;
+pub mod record;

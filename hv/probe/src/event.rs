@@ -1,0 +1,159 @@
+//! The closed list of events, with the names that the report prints.
+
+/// What sort of thing an event is, which decides how it is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A reason for which a guest was left. Exits by reason sum to all exits.
+    Exit,
+    /// A function of the hypervisor.
+    Function,
+    /// What a call of the given function came to. Outcomes sum to the function's calls.
+    Outcome(Event),
+    /// Something that is only counted.
+    Counter,
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $variant:ident $name:literal $kind:expr;)*) => {
+        /// Everything that is counted or measured.
+        ///
+        /// Functions carry the names that their literature knows, so that their figures stand in
+        /// the same row as published ones.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Event { $($(#[$doc])* $variant,)* }
+
+        impl Event {
+            /// Every event, in the order of the report.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name that the report prints.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What sort of event it is.
+            #[must_use]
+            pub const fn kind(self) -> Kind {
+                match self { $(Self::$variant => $kind,)* }
+            }
+        }
+    };
+}
+
+events! {
+    /// A hypercall: HVC, VMCALL, VMMCALL.
+    ExitHypercall "hypercall" Kind::Exit;
+    /// A call to firmware that the guest made by SMC.
+    ExitSmc "smc" Kind::Exit;
+    /// A memory access that the hypervisor's tables did not allow: data.
+    ExitData "data_abort" Kind::Exit;
+    /// A memory access that the hypervisor's tables did not allow: instruction fetch.
+    ExitInstruction "instruction_abort" Kind::Exit;
+    /// A system register that is not the guest's to touch.
+    ExitRegister "system_register" Kind::Exit;
+    /// A physical interrupt.
+    ExitInterrupt "interrupt" Kind::Exit;
+    /// The guest waits for an interrupt or event.
+    ExitIdle "idle" Kind::Exit;
+    /// A single step that the hypervisor asked for has been made.
+    ExitStep "step" Kind::Exit;
+    /// Anything else.
+    ExitOther "other" Kind::Exit;
+
+    /// Handles a fault that shadow tables raised.
+    ShPageFault "sh_page_fault" Kind::Function;
+    /// The shadow lacked what the guest's tables have; it was filled in.
+    FaultFixed "fault_fixed" Kind::Outcome(Event::ShPageFault);
+    /// The address is a device's.
+    FaultMmio "mmio" Kind::Outcome(Event::ShPageFault);
+    /// The guest stored to one of its tables; the store is carried out for it.
+    FaultEmulate "emulate" Kind::Outcome(Event::ShPageFault);
+    /// The shadow was as it should be and the fault is the guest's.
+    FaultNotShadow "not_a_shadow_fault" Kind::Outcome(Event::ShPageFault);
+    /// Carries out a store to a guest table and brings the shadow up to date.
+    ShEmulateWrite "sh_emulate_write" Kind::Function;
+    /// The same for an exclusive or compare-and-swap store.
+    ShEmulateCmpxchg "sh_emulate_cmpxchg" Kind::Function;
+    /// The guest loads a root: TTBR0_EL1 or TTBR1_EL1, CR3.
+    ShUpdateCr3 "sh_update_cr3" Kind::Function;
+    /// The guest invalidates a translation: INVLPG. On Arm a TLBI needs no exit.
+    ShInvlpg "sh_invlpg" Kind::Function;
+    /// Makes an empty shadow of a guest table and takes write access to the table away.
+    ShMakeShadow "sh_make_shadow" Kind::Function;
+    /// Takes a leaf table's shadow away.
+    ShRemoveL1Shadow "sh_remove_l1_shadow" Kind::Function;
+    /// Takes write access to a frame out of every shadow leaf that maps it.
+    ShRemoveWriteAccess "sh_remove_write_access" Kind::Function;
+    /// Derives one leaf entry of a shadow from the guest's.
+    L1ePropagate "l1e_propagate_from_guest" Kind::Function;
+    /// Derives one table entry of a shadow from the guest's.
+    L2ePropagate "l2e_propagate_from_guest" Kind::Function;
+    /// Walks the guest's tables as the architecture says.
+    GuestWalkTables "guest_walk_tables" Kind::Function;
+    /// Fills a whole leaf table's shadow.
+    ShMapAndValidate "sh_map_and_validate" Kind::Function;
+    /// Fills the shadow of a table that leads to tables.
+    ShFillTable "sh_fill_table" Kind::Function;
+    /// Takes the shadow of a table that leads to tables away.
+    ShRemoveTable "sh_remove_table" Kind::Function;
+    /// Finds the guest frame behind a guest-virtual address.
+    ShGvaToGfn "sh_gva_to_gfn" Kind::Function;
+    /// Takes a frame for a table.
+    GetPage "get_page" Kind::Function;
+
+    /// Handles a fault of a nested tree.
+    NestedFault "nested_fault" Kind::Function;
+    /// The address is a device's.
+    NestedMmio "mmio" Kind::Outcome(Event::NestedFault);
+    /// Nothing is behind the address.
+    NestedRejected "rejected" Kind::Outcome(Event::NestedFault);
+
+    /// Emulates an access to a device.
+    EmulateMmio "emulate_mmio" Kind::Function;
+    /// Emulates an access to a system register.
+    EmulateRegister "emulate_register" Kind::Function;
+    /// Answers a hypercall.
+    EmulateHypercall "emulate_hypercall" Kind::Function;
+    /// Takes a physical interrupt and makes it the guest's.
+    HandleInterrupt "handle_interrupt" Kind::Function;
+
+    /// Entries written into shadow tables, fills included.
+    ShadowEntries "shadow_entries_written" Kind::Counter;
+    /// Invalidations of one address.
+    FlushAddress "flush_address" Kind::Counter;
+    /// Invalidations of one address space.
+    FlushRoot "flush_root" Kind::Counter;
+    /// Invalidations of everything a VM has.
+    FlushAll "flush_all" Kind::Counter;
+    /// Blocks that were split because a guest table lies in them.
+    Split "blocks_split" Kind::Counter;
+    /// Blocks that became whole again.
+    Join "blocks_joined" Kind::Counter;
+    /// Shadow tables given up to make room.
+    Evict "shadows_evicted" Kind::Counter;
+    /// Roots given up to make room.
+    RootEvict "roots_evicted" Kind::Counter;
+    /// A root that was still there when the guest loaded it.
+    RootHit "roots_hit" Kind::Counter;
+    /// A root that had to be made.
+    RootMiss "roots_missed" Kind::Counter;
+    /// Stores that were stepped because the hardware did not describe them.
+    Stepped "stores_stepped" Kind::Counter;
+    /// A fault whose cause was gone when it was looked at; the access was retried.
+    Retried "faults_retried" Kind::Counter;
+    /// Faults given to the guest.
+    Reflected "faults_reflected" Kind::Counter;
+}
+
+impl Event {
+    /// How many events there are.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// This event's place in [`Self::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}

@@ -1,0 +1,2 @@
+//! The hypervisor.
+#![no_std]

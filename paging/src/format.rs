@@ -1,0 +1,109 @@
+//! Formats: what the bits of a descriptor mean.
+//!
+//! A format knows bits, and neither memory nor what addresses are for. `decode` is total: every
+//! number means something at every level.
+
+use core::fmt::Debug;
+
+use crate::addr::{Addr, Frame, Gpa, GuestPhys, GuestVirt, HostPhys, Index, Level, Space};
+use crate::attrs::{Attrs, Rights};
+use crate::entry::{Entry, Shadowed};
+
+pub mod vmsa_shadow;
+pub mod vmsa_stage1;
+pub mod vmsa_stage2;
+
+/// A page-table format with 512 entries a table and the 4 KiB granule.
+pub trait Format: 'static {
+    /// Whether a live entry has to be made invalid, and the TLB told, before its address or size
+    /// changes.
+    const BREAK_BEFORE_MAKE: bool;
+
+    /// What `raw` means in a table of `level`.
+    fn decode<O: Space>(level: Level, raw: u64) -> Entry<O>;
+    /// A leaf of `level`'s size at `to`, which is aligned to that size.
+    fn leaf<O: Space>(level: Level, to: Frame<O>, attrs: Attrs) -> u64;
+    /// The attributes of a leaf of `level` that [`leaf`](Self::leaf) made.
+    fn attrs(level: Level, raw: u64) -> Attrs;
+    /// An entry for the next table, which takes no right away.
+    fn table<O: Space>(to: Frame<O>) -> u64;
+    /// Whether a walker may use and remember `raw`.
+    fn is_live(raw: u64) -> bool;
+    /// Whether live `old` may become live `new` in one step.
+    fn may_replace_live(old: u64, new: u64) -> bool;
+}
+
+/// Where a walk begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Start {
+    /// Which root: 0, or 1 for the upper half where there are two.
+    pub half: usize,
+    /// The level of the root table.
+    pub level: Level,
+    /// How many entries it has.
+    pub entries: u32,
+}
+
+impl Start {
+    /// The entry of the frame that holds the root table which `at` selects, for a root at `base`.
+    #[must_use]
+    #[inline]
+    pub const fn index(&self, base: Gpa, at: Addr<GuestVirt>) -> Index {
+        let within = (at.bits() >> self.level.shift()) as u32 & (self.entries - 1);
+        let first = (base.page_offset() >> crate::mem::ENTRY_SHIFT) as u32;
+        Index::wrapping(first + within)
+    }
+}
+
+/// A format that guests use, with what registers add to it.
+pub trait GuestFormat: Format {
+    /// What the translation registers say beside the roots.
+    type Regime: Copy + Eq + Debug;
+    /// How many roots are in force at once.
+    const ROOTS: usize;
+
+    /// Where the walk of `at` begins, unless the regime translates no such address.
+    fn start(regime: &Self::Regime, at: Addr<GuestVirt>) -> Option<Start>;
+    /// Where walks of root `half` begin, if it is in use.
+    fn root(regime: &Self::Regime, half: usize) -> Option<Start>;
+    /// The lowest address that root `half` translates.
+    fn base(regime: &Self::Regime, half: usize) -> Addr<GuestVirt>;
+    /// Bits of a physical address; an entry with a larger one faults.
+    fn output_bits(regime: &Self::Regime) -> u32;
+    /// Whether the leaf `raw` has its accessed flag.
+    fn accessed(raw: u64) -> bool;
+    /// The rights that a leaf gives, before what `limits` of the tables above take away.
+    fn rights(regime: &Self::Regime, raw: u64, limits: u64) -> Rights;
+    /// Adds what the table entry `raw` takes away to `limits`, which begin as 0.
+    fn limit(regime: &Self::Regime, limits: u64, half: usize, raw: u64) -> u64;
+}
+
+/// A format in which the guest tables of format `G` can be shadowed.
+///
+/// What the guest allows is copied from its own descriptor, right by right; what the hypervisor
+/// takes away is a second attribute, so neither can be mistaken for the other.
+pub trait ShadowFormat<G: GuestFormat>: Format {
+    /// Makes the guest find nothing, natively.
+    const ABSENT: u64;
+
+    /// The shadow of the guest leaf `raw`, at `to`. With `protect`, stores exit.
+    fn shadow_leaf(raw: u64, to: Frame<HostPhys>, protect: bool) -> u64;
+    /// The part with number `part` of guest block `raw` of `level`, as a leaf one level below.
+    fn part(level: Level, raw: u64, part: Index) -> u64;
+    /// The same leaf with its store protection changed.
+    fn protect_leaf(shadow: u64, protect: bool) -> u64;
+    /// The shadow of a guest leaf whose frame is not RAM: exits with the guest-physical address.
+    fn device_leaf(level: Level, raw: u64, to: Frame<GuestPhys>) -> u64;
+    /// The shadow of a guest leaf without its accessed flag: the first use sets it or faults.
+    fn unaccessed_leaf(level: Level, raw: u64) -> u64;
+    /// The shadow of a guest entry whose address is too large: faults so, natively.
+    fn oversized(level: Level, raw: u64) -> u64;
+    /// The shadow of the guest table entry `raw` (or of a block that is split), for the table `to`.
+    fn shadow_table(level: Level, raw: u64, to: Frame<HostPhys>) -> u64;
+    /// The same with no table yet: exits.
+    fn unknown(level: Level, raw: u64) -> u64;
+    /// A live table entry without its table.
+    fn forget_table(shadow: u64) -> u64;
+    /// What an entry that these functions made means.
+    fn shadowed(level: Level, shadow: u64) -> Shadowed;
+}

@@ -1,0 +1,92 @@
+//! All that a page-table algorithm may touch: tables, guest memory, the TLB, a probe.
+
+use probe::Probe;
+
+use crate::addr::{Addr, ENTRIES, Frame, GuestPhys, GuestVirt, HostPhys, Index, Space};
+use crate::pool::{PageId, Pool};
+
+/// A frame as 512 descriptors of 8 bytes, each read and written whole.
+///
+/// Writes go through a shared reference: the walker of the MMU, and a guest on another CPU, look at
+/// the same memory at any time.
+pub trait Entries {
+    /// The descriptor at `at`.
+    fn get(&self, at: Index) -> u64;
+    /// Replaces the descriptor at `at`.
+    fn set(&self, at: Index, raw: u64);
+    /// Makes all descriptors zero.
+    fn clear(&self) {
+        for at in Index::all() {
+            self.set(at, 0);
+        }
+    }
+}
+
+/// Memory that holds tables.
+pub trait Memory {
+    /// A table of ours.
+    type Table: Entries;
+    /// A frame of guest RAM, which may be a table of the guest's.
+    type Guest: Entries;
+
+    /// The frame `page` of the pool. `page` came from [`Pool::alloc`].
+    fn table(&self, page: PageId) -> &Self::Table;
+    /// Where `page` stands.
+    fn frame_of(&self, page: PageId) -> Frame<HostPhys>;
+    /// Which frame of the pool stands at `frame`.
+    fn page_of(&self, frame: Frame<HostPhys>) -> Option<PageId>;
+    /// A frame of guest RAM, unless `frame` is none.
+    fn guest(&self, frame: Frame<GuestPhys>) -> Option<&Self::Guest>;
+}
+
+/// A hardware tag that keeps the translations of one root apart from those of others: ASID, PCID.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tag(pub u16);
+
+/// What the TLB may hold that is no longer so, for the VM at hand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stale<S: Space> {
+    /// Translations of one page or block, and the way to it, under every tag, global ones too.
+    Address(Addr<S>),
+    /// Everything under one tag, except global translations.
+    Root(Tag),
+    /// Everything.
+    All,
+}
+
+/// The TLB and the walk caches of every CPU on which the VM at hand may have run.
+pub trait Tlb<S: Space> {
+    /// Forgets what is stale. Descriptors written before are seen by walks that begin after; when
+    /// it returns, no CPU uses what was stale.
+    fn flush(&mut self, stale: Stale<S>);
+    /// Makes descriptors written before visible to walks that begin after. Nothing was stale.
+    fn publish(&mut self);
+}
+
+/// The types of a world.
+pub trait Env {
+    /// Its memory.
+    type Memory: Memory;
+    /// Its TLB, for guest-virtual addresses.
+    type Tlb: Tlb<GuestVirt>;
+    /// Its instrument.
+    type Probe: Probe;
+}
+
+/// One bundle of everything, so that signatures stay short and tests replace the world whole.
+#[derive(Debug)]
+pub struct World<'a, E: Env> {
+    /// Tables and guest RAM.
+    pub memory: &'a E::Memory,
+    /// Free frames for tables.
+    pub pool: &'a mut Pool,
+    /// What remembers translations.
+    pub tlb: &'a mut E::Tlb,
+    /// What counts and measures.
+    pub probe: &'a mut E::Probe,
+}
+
+/// Bytes of a descriptor, log2.
+pub const ENTRY_SHIFT: u32 = 3;
+
+const _: () = assert!(ENTRIES << ENTRY_SHIFT == crate::addr::PAGE_SIZE as usize);

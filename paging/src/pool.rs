@@ -1,0 +1,79 @@
+//! The frames that tables are made of.
+
+use alloc::vec::Vec;
+
+use crate::mem::{Entries, Memory};
+
+/// A frame of the pool. 0 is never handed out.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PageId(u32);
+
+impl PageId {
+    /// The frame whose number is `number`, counted from 1.
+    #[must_use]
+    pub const fn new(number: u32) -> Option<Self> {
+        if number == 0 { None } else { Some(Self(number)) }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
+/// There is no frame left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutOfFrames;
+
+/// A stack of free frames, made once; taking and giving back never allocate.
+#[derive(Debug)]
+pub struct Pool {
+    free: Vec<u32>,
+    size: usize,
+    least: usize,
+}
+
+impl Pool {
+    /// A pool of `size` frames, numbered from 1, all free.
+    #[must_use]
+    pub fn new(size: u32) -> Self {
+        Self { free: (1..=size).rev().collect(), size: size as usize, least: size as usize }
+    }
+
+    /// Takes a frame and makes it zero.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfFrames`] when none is free.
+    pub fn alloc(&mut self, memory: &impl Memory) -> Result<PageId, OutOfFrames> {
+        let page = PageId(self.free.pop().ok_or(OutOfFrames)?);
+        self.least = self.least.min(self.free.len());
+        memory.table(page).clear();
+        Ok(page)
+    }
+
+    /// Gives a frame back. No table entry and no TLB names it any more.
+    pub fn free(&mut self, page: PageId) {
+        debug_assert!(!self.free.contains(&page.0), "{page:?} is free already");
+        self.free.push(page.0);
+    }
+
+    /// How many frames are free.
+    #[must_use]
+    pub fn available(&self) -> usize {
+        self.free.len()
+    }
+
+    /// How many frames there are.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// How many frames were in use at once, at most.
+    #[must_use]
+    pub const fn peak(&self) -> usize {
+        self.size - self.least
+    }
+}

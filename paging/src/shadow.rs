@@ -1,0 +1,288 @@
+//! Shadow paging: the guest's walk composed with the layout, projected into tables that the hardware
+//! uses, and kept coherent with the guest's.
+//!
+//! ```text
+//!             guest tables        layout
+//!     gva ───────────────▶ gpa ─────────▶ hpa
+//!      └───────────── shadow ──────────────▲
+//! ```
+//!
+//! For each guest table in use there is a *shadow page*, keyed by the guest frame and the level at
+//! which it is used: the shadow of one table serves every root that leads to it. What the engine
+//! keeps true whenever the guest runs:
+//!
+//! 1. **In sync.** Each shadow entry is what [`derive`](sync) makes of the guest's entry now, or is
+//!    *unknown*, which exits at its first use. Every store to a shadowed table exits, so the engine sees it.
+//! 2. **Protected.** A shadow leaf is store-protected if, and only if, its frame has a shadow page. A
+//!    block that holds such a frame is split.
+//! 3. **Found.** The [reverse map](reverse) of a frame or block lists exactly the shadow leaves that
+//!    map it; the parents of a shadow page are exactly the entries that lead to it.
+//! 4. **Nothing stale.** The TLB holds no translation that the shadow tables do not give. A guest's
+//!    own invalidation therefore has nothing left to do.
+//! 5. **Bounded.** An operation reserves the frames and nodes that it may need before it changes
+//!    anything, giving up shadow pages that the current roots do not need.
+//!
+//! One CPU uses a `Shadow` at a time; with several, one lock a VM covers it, and
+//! [`Tlb`](crate::mem::Tlb) reaches every CPU that runs the VM.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use probe::{Event, Probe};
+
+use crate::addr::{Frame, Gpa, GuestPhys, GuestVirt, Gva, Hpa, Level};
+use crate::fault::{Fault, Verdict};
+use crate::format::{GuestFormat, ShadowFormat};
+use crate::layout::Layout;
+use crate::mem::{Entries, Env, Memory, Stale, Tag, Tlb, World};
+use crate::pool::{OutOfFrames, PageId};
+use crate::shadow::page::{Page, Slot, Source};
+use crate::shadow::reverse::{Nodes, Refs};
+use crate::shadow::roots::Contexts;
+
+#[cfg(any(test, feature = "sim"))]
+pub mod check;
+mod evict;
+mod fill;
+mod page;
+mod reverse;
+mod roots;
+mod sync;
+
+/// The fewest frames that a pool for a shadow may have: enough for the ways of all addresses that one
+/// instruction can touch.
+pub const MIN_FRAMES: usize = 48;
+/// Frames that one operation may take.
+const RESERVE_FRAMES: usize = 8;
+/// Reverse-map nodes that one operation may take: a leaf table, and the ways to it.
+const RESERVE_NODES: usize = 640;
+/// Reverse-map nodes that there are: 32 bytes each.
+const NODES: usize = 4096;
+
+/// What is known of a frame of RAM (level 0) or of the block of a higher level. 16 bytes, which is
+/// 0.4 % of a frame.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+struct Record {
+    /// The shadow leaves of this level that map it.
+    leaves: Refs,
+    /// Shadow pages: of the table in this frame, or those that split this block. 0 or a page's
+    /// number; the others hang on [`Page::next`].
+    shadows: u32,
+    /// How many frames of this block have shadow pages.
+    tables: u32,
+}
+
+impl Record {
+    const EMPTY: Self = Self { leaves: Refs::EMPTY, shadows: 0, tables: 0 };
+}
+
+const _: () = assert!(size_of::<Record>() == 16);
+
+/// What the hardware is to use for the guest's current roots.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HardwareRoots {
+    /// The root tables: two on Arm, one on x86.
+    pub tables: [Hpa; 2],
+    /// The tag of their translations.
+    pub tag: Tag,
+}
+
+/// The shadow of one VM's page tables of the format `G`, in the format `S`.
+#[derive(Debug)]
+pub struct Shadow<G: GuestFormat, S> {
+    layout: Layout,
+    largest: Level,
+    regime: G::Regime,
+    roots: [Gpa; 2],
+    pages: Vec<Page>,
+    records: [Vec<Record>; 3],
+    nodes: Nodes,
+    contexts: Contexts,
+    opened: [Option<sync::Opened>; sync::OPEN],
+    hand: u32,
+    format: core::marker::PhantomData<S>,
+}
+
+impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
+    /// An empty shadow of a guest whose registers say `regime`, with leaves no larger than
+    /// `largest`, made of at most `frames` frames.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfFrames`] when `frames` is below [`MIN_FRAMES`].
+    pub fn new(
+        layout: Layout,
+        largest: Level,
+        regime: G::Regime,
+        frames: usize,
+    ) -> Result<Self, OutOfFrames> {
+        if frames < MIN_FRAMES {
+            return Err(OutOfFrames);
+        }
+        let first = layout.ram().number();
+        let last = first + layout.frames() - 1;
+        let records = [Level::PAGE, Level::BLOCK_2M, Level::BLOCK_1G].map(|level| {
+            let shift = level.shift() - Level::PAGE.shift();
+            vec![Record::EMPTY; ((last >> shift) - (first >> shift) + 1) as usize]
+        });
+        Ok(Self {
+            layout,
+            largest,
+            regime,
+            roots: [Gpa::from_bits(0); 2],
+            pages: vec![Page::FREE; frames + 1],
+            records,
+            nodes: Nodes::new(NODES),
+            contexts: Contexts::NEW,
+            opened: [None; sync::OPEN],
+            hand: 1,
+            format: core::marker::PhantomData,
+        })
+    }
+
+    /// Bytes of the records of guest frames and blocks.
+    #[must_use]
+    pub fn record_bytes(&self) -> usize {
+        self.records.iter().map(|records| records.len() * size_of::<Record>()).sum()
+    }
+
+    /// The layout that the guest's addresses are resolved in.
+    #[must_use]
+    pub const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// What the guest's registers say.
+    #[must_use]
+    pub const fn regime(&self) -> &G::Regime {
+        &self.regime
+    }
+
+    /// The guest's roots.
+    #[must_use]
+    pub const fn roots(&self) -> [Gpa; 2] {
+        self.roots
+    }
+
+    /// Handles a fault that the shadow tables raised. `is_device` tells where a device is.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfFrames`] when even giving up other tables left too few frames.
+    pub fn fault<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        fault: Fault,
+        is_device: impl FnOnce(Gpa) -> bool,
+    ) -> Result<Verdict, OutOfFrames> {
+        let span = world.probe.start();
+        let verdict = match fault {
+            Fault::Missing { at } => self.missing(world, at)?,
+            Fault::Protected { at, gpa } => self.protected(world, at, gpa),
+            Fault::Device { at } if is_device(at) => Verdict::Device(at),
+            Fault::Device { .. } => Verdict::Reflect(crate::fault::GuestFault::Abort),
+        };
+        let outcome = match verdict {
+            Verdict::Resume => Event::FaultFixed,
+            Verdict::Device(_) => Event::FaultMmio,
+            Verdict::Store(_) => Event::FaultEmulate,
+            Verdict::Reflect(_) => Event::FaultNotShadow,
+        };
+        world.probe.stop_as(Event::ShPageFault, outcome, span);
+        Ok(verdict)
+    }
+
+    /// The shadow page of the table `frame` as used at `level`.
+    #[inline]
+    fn find(&self, frame: Frame<GuestPhys>, level: Level) -> Option<PageId> {
+        let index = self.layout.ram_index(frame)?;
+        let mut next = self.records[0].get(index)?.shadows;
+        while let Some(page) = PageId::new(next) {
+            let described = &self.pages[page.number() as usize];
+            if described.level == level {
+                return Some(page);
+            }
+            next = described.next;
+        }
+        None
+    }
+
+    /// Where in `records[level]` the block of `level` that holds `frame` is described.
+    #[inline]
+    fn record_index(&self, frame: Frame<GuestPhys>, level: Level) -> Option<usize> {
+        self.layout.ram_index(frame)?;
+        let shift = level.shift() - Level::PAGE.shift();
+        Some(((frame.number() >> shift) - (self.layout.ram().number() >> shift)) as usize)
+    }
+
+    /// Whether the table in `frame` is shadowed.
+    fn is_table(&self, frame: Frame<GuestPhys>) -> bool {
+        self.layout
+            .ram_index(frame)
+            .and_then(|index| self.records[0].get(index))
+            .is_some_and(|record| record.shadows != 0)
+    }
+
+    /// The shadow entry in `slot`.
+    #[inline]
+    fn entry<E: Env>(&self, world: &World<'_, E>, slot: Slot) -> u64 {
+        world.memory.table(slot.page()).get(slot.index())
+    }
+
+    /// The only guest-virtual address that `slot` translates, if it is only one.
+    fn address(&self, slot: Slot) -> Option<Gva> {
+        let (mut slot, mut at) = (slot, 0);
+        loop {
+            let page = &self.pages[slot.page().number() as usize];
+            at |= (slot.index().get() as u64) << page.level.shift();
+            match (page.root, page.parents.only()) {
+                (page::RootUse::At(base), reverse::Only::Nobody) => {
+                    return Some(Gva::from_bits(base.bits() | at));
+                }
+                (page::RootUse::No, reverse::Only::One(parent)) => slot = Slot::from_bits(parent),
+                _ => return None,
+            }
+        }
+    }
+
+    /// Replaces the shadow entry in `slot` as the format and the TLB demand.
+    ///
+    /// What the TLB may hold of a leaf is one address; of a table, all below it.
+    fn write<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot, new: u64) {
+        let old = self.entry(world, slot);
+        let table = world.memory.table(slot.page());
+        world.probe.count(Event::ShadowEntries, 1);
+        if !S::is_live(old) {
+            table.set(slot.index(), new);
+            return;
+        }
+        let at_once = !S::is_live(new) || !S::BREAK_BEFORE_MAKE || S::may_replace_live(old, new);
+        table.set(slot.index(), if at_once { new } else { S::ABSENT });
+        let level = self.pages[slot.page().number() as usize].level;
+        let below = matches!(S::shadowed(level, old), crate::entry::Shadowed::Table(_));
+        self.flush(world, if below { None } else { self.address(slot) });
+        if !at_once {
+            table.set(slot.index(), new);
+        }
+    }
+
+    /// Tells the TLB that one address, or everything, is stale.
+    fn flush<E: Env>(&self, world: &mut World<'_, E>, at: Option<Gva>) {
+        let (stale, event) = match at {
+            Some(at) => (Stale::<GuestVirt>::Address(at), Event::FlushAddress),
+            None => (Stale::All, Event::FlushAll),
+        };
+        world.tlb.flush(stale);
+        world.probe.count(event, 1);
+    }
+
+    /// The guest entry that the shadow entry `slot` stands for.
+    fn guest_entry<E: Env>(&self, world: &World<'_, E>, slot: Slot) -> Option<u64> {
+        match self.pages[slot.page().number() as usize].source {
+            Source::Table(frame) => Some(world.memory.guest(frame)?.get(slot.index())),
+            Source::Split { block, level } => Some(S::part(level, block, slot.index())),
+            Source::Free | Source::Broken => None,
+        }
+    }
+}

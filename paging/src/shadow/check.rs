@@ -1,0 +1,1 @@
+//! The engine's invariants, checked in full: for tests.

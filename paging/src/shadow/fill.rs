@@ -1,0 +1,292 @@
+//! Filling: shadow pages come into being where the hardware found none.
+
+use probe::{Event, Probe};
+
+use crate::addr::{Frame, GuestPhys, Gva, Index, Level};
+use crate::entry::{Entry, Shadowed};
+use crate::fault::{GuestFault, Verdict};
+use crate::format::{GuestFormat, ShadowFormat};
+use crate::mem::{Entries, Env, Memory, Tlb, World};
+use crate::pool::{OutOfFrames, PageId};
+use crate::shadow::page::{Page, Slot, Source};
+use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Shadow};
+
+impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
+    /// The hardware met an unknown entry on the way to `at`: makes the whole way known, down to
+    /// a filled leaf table, at once.
+    pub(super) fn missing<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        at: Gva,
+    ) -> Result<Verdict, OutOfFrames> {
+        self.reserve(world, RESERVE_FRAMES, RESERVE_NODES)?;
+        let start = G::start(&self.regime, at);
+        let root = start.and_then(|start| self.contexts.root(start.half));
+        let (Some(start), Some(mut page)) = (start, root) else {
+            // The hardware found a root where the registers have none: the fault was of before.
+            return Ok(self.retry(world, at));
+        };
+        let mut index = start.index(self.roots[start.half], at);
+        let mut known = true;
+        loop {
+            let described = &mut self.pages[page.number() as usize];
+            described.young = true;
+            let (level, source) = (described.level, described.source);
+            let slot = Slot::new(page, index);
+            let next = match S::shadowed(level, self.entry(world, slot)) {
+                Shadowed::Table(frame) => world.memory.page_of(frame),
+                Shadowed::Unknown => {
+                    known = false;
+                    if source == Source::Broken {
+                        return Ok(Verdict::Reflect(self.root_fault(start.half, level)));
+                    }
+                    let raw = self.guest_entry(world, slot).unwrap_or_default();
+                    match self.resolve_unknown(world, slot, level, raw)? {
+                        Ok(next) => next,
+                        Err(fault) => return Ok(Verdict::Reflect(fault)),
+                    }
+                }
+                Shadowed::Absent | Shadowed::Leaf { .. } | Shadowed::Device => None,
+            };
+            match (next, level.below()) {
+                (Some(next), Some(below)) => {
+                    page = next;
+                    index = Index::of(at.bits(), below);
+                }
+                _ if known => return Ok(self.retry(world, at)),
+                _ => {
+                    world.tlb.publish();
+                    return Ok(Verdict::Resume);
+                }
+            }
+        }
+    }
+
+    /// Nothing was unknown: the TLB remembered an older entry. It forgets, and the guest tries again.
+    pub(super) fn retry<E: Env>(&self, world: &mut World<'_, E>, at: Gva) -> Verdict {
+        world.probe.count(Event::Retried, 1);
+        self.flush(world, Some(at));
+        Verdict::Resume
+    }
+
+    /// What a walk from a root outside RAM meets.
+    fn root_fault(&self, half: usize, level: Level) -> GuestFault {
+        let base = self.roots[half].bits();
+        if base >> G::output_bits(&self.regime) == 0 {
+            GuestFault::WalkAbort(level)
+        } else {
+            GuestFault::AddressSize(Level::TOP)
+        }
+    }
+
+    /// Makes the unknown entry `slot` known, whose guest entry is `raw`: the table that it now
+    /// leads to, if it is one, or the fault that the walk meets there.
+    fn resolve_unknown<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        slot: Slot,
+        level: Level,
+        raw: u64,
+    ) -> Result<Result<Option<PageId>, GuestFault>, OutOfFrames> {
+        let Some(below) = level.below() else { return Ok(Ok(None)) };
+        let next = match G::decode::<GuestPhys>(level, raw) {
+            Entry::Table(frame) => match self.find(frame, below) {
+                Some(page) => page,
+                None if self.layout.ram_index(frame).is_none() => {
+                    return Ok(Err(GuestFault::WalkAbort(below)));
+                }
+                None => self.make_shadow(world, frame, below)?,
+            },
+            Entry::Leaf(_) => {
+                let entry = self.derive(world, level, raw);
+                if S::shadowed(level, entry) != Shadowed::Unknown {
+                    self.replace(world, slot, entry);
+                    return Ok(Ok(None));
+                }
+                self.make_split(world, level, raw)?
+            }
+            Entry::Hole => {
+                self.replace(world, slot, S::ABSENT);
+                return Ok(Ok(None));
+            }
+        };
+        let link = S::shadow_table(level, raw, world.memory.frame_of(next));
+        self.replace(world, slot, link);
+        Ok(Ok(Some(next)))
+    }
+
+    /// Shadows the table in `frame` as used at `level`. A frame was reserved.
+    pub(super) fn make_shadow<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        frame: Frame<GuestPhys>,
+        level: Level,
+    ) -> Result<PageId, OutOfFrames> {
+        let span = world.probe.start();
+        let page = world.pool.alloc(world.memory)?;
+        self.pages[page.number() as usize] = Page::new(Source::Table(frame), level);
+        if !self.is_table(frame) {
+            self.take_frame(world, frame);
+        }
+        self.enlist(page, frame, Level::PAGE);
+        self.fill(world, page, level, frame);
+        world.probe.stop(Event::ShMakeShadow, span);
+        Ok(page)
+    }
+
+    /// Takes `frame` for a table: no store reaches it unseen from here on.
+    fn take_frame<E: Env>(&mut self, world: &mut World<'_, E>, frame: Frame<GuestPhys>) {
+        let span = world.probe.start();
+        for level in [Level::BLOCK_2M, Level::BLOCK_1G] {
+            if let Some(index) = self.record_index(frame, level)
+                && let Some(record) = self.records[level.number()].get_mut(index)
+            {
+                record.tables += 1;
+                if record.tables == 1 {
+                    self.forget_blocks(world, level, index);
+                }
+            }
+        }
+        self.remove_write_access(world, frame);
+        world.probe.stop(Event::GetPage, span);
+    }
+
+    /// Makes the leaves that map a whole block unknown, so that they are split when they are used.
+    fn forget_blocks<E: Env>(&mut self, world: &mut World<'_, E>, level: Level, index: usize) {
+        while let Some(slot) =
+            self.records[level.number()].get(index).and_then(|record| record.leaves.any())
+        {
+            self.replace(world, Slot::from_bits(slot), S::unknown(level, S::ABSENT));
+            world.probe.count(Event::Split, 1);
+        }
+    }
+
+    /// Takes write access to `frame` out of every leaf that maps it.
+    pub(super) fn remove_write_access<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        frame: Frame<GuestPhys>,
+    ) {
+        let span = world.probe.start();
+        self.protect(world, frame, true);
+        world.probe.stop(Event::ShRemoveWriteAccess, span);
+    }
+
+    /// Sets or clears the store protection of every leaf that maps `frame`.
+    pub(super) fn protect<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        frame: Frame<GuestPhys>,
+        protect: bool,
+    ) {
+        let Some(index) = self.layout.ram_index(frame) else { return };
+        let Some(leaves) = self.records[0].get(index).map(|record| record.leaves) else { return };
+        // The lists are not touched below; they are put aside so that `self` can be.
+        let nodes = core::mem::replace(&mut self.nodes, super::reverse::Nodes::NONE);
+        leaves.each(&nodes, |slot| {
+            let slot = Slot::from_bits(slot);
+            let old = self.entry(world, slot);
+            let new = S::protect_leaf(old, protect);
+            if new != old {
+                self.write(world, slot, new);
+            }
+        });
+        self.nodes = nodes;
+    }
+
+    /// A page of the parts of the guest's block `block`. A frame was reserved.
+    fn make_split<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        level: Level,
+        block: u64,
+    ) -> Result<PageId, OutOfFrames> {
+        let page = world.pool.alloc(world.memory)?;
+        let below = level.below().unwrap_or(Level::PAGE);
+        self.pages[page.number() as usize] = Page::new(Source::Split { block, level }, below);
+        if let Entry::Leaf(to) = G::decode::<GuestPhys>(level, block) {
+            self.enlist(page, to, level);
+        }
+        let span = world.probe.start();
+        for index in Index::all() {
+            let raw = S::part(level, block, index);
+            self.fill_entry(world, Slot::new(page, index), below, raw);
+        }
+        world.probe.stop(Event::ShMapAndValidate, span);
+        Ok(page)
+    }
+
+    /// Adds `page` to the list of the record of `level` that `frame` lies in, if there is one.
+    fn enlist(&mut self, page: PageId, frame: Frame<GuestPhys>, level: Level) {
+        if let Some(index) = self.record_index(frame, level)
+            && let Some(record) = self.records[level.number()].get_mut(index)
+        {
+            self.pages[page.number() as usize].next = record.shadows;
+            record.shadows = page.number();
+        }
+    }
+
+    /// Derives every entry of the new, empty `page` from the guest table in `frame`.
+    fn fill<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        page: PageId,
+        level: Level,
+        frame: Frame<GuestPhys>,
+    ) {
+        let Some(guest) = world.memory.guest(frame) else { return };
+        let span = world.probe.start();
+        for index in Index::all() {
+            let raw = guest.get(index);
+            if G::is_live(raw) {
+                self.fill_entry(world, Slot::new(page, index), level, raw);
+            }
+        }
+        let event = if level == Level::PAGE { Event::ShMapAndValidate } else { Event::ShFillTable };
+        world.probe.stop(event, span);
+    }
+
+    /// Derives the entry `slot`, which was empty, from the guest's `raw`.
+    #[inline(always)]
+    fn fill_entry<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot, level: Level, raw: u64) {
+        let span = world.probe.start();
+        let entry = if level == Level::PAGE {
+            self.take_leaf(raw, slot)
+        } else {
+            let entry = self.derive(world, level, raw);
+            self.refer(world, slot, entry);
+            entry
+        };
+        world.memory.table(slot.page()).set(slot.index(), entry);
+        let event = if level == Level::PAGE { Event::L1ePropagate } else { Event::L2ePropagate };
+        world.probe.stop(event, span);
+        world.probe.count(Event::ShadowEntries, 1);
+    }
+
+    /// The shadow of the guest's page `raw`, entered in the reverse map: `derive` and `refer` in one
+    /// look at the frame's record, for the loop that fills leaf tables.
+    #[inline(always)]
+    fn take_leaf(&mut self, raw: u64, slot: Slot) -> u64 {
+        let Entry::Leaf(to) = G::decode::<GuestPhys>(Level::PAGE, raw) else { return S::ABSENT };
+        let Some(index) = self.layout.ram_index(to) else { return self.derive_beyond(raw, to) };
+        let Some(record) = self.records[0].get_mut(index) else { return S::ABSENT };
+        if !G::accessed(raw) {
+            return S::unaccessed_leaf(Level::PAGE, raw);
+        }
+        record.leaves.add(&mut self.nodes, slot.bits());
+        let host = Frame::from_number(self.layout.backing().number() + index as u64);
+        S::shadow_leaf(raw, host, record.shadows != 0)
+    }
+
+    /// The shadow of a page that is not RAM.
+    #[cold]
+    fn derive_beyond(&self, raw: u64, to: Frame<GuestPhys>) -> u64 {
+        if to.start().bits() >> G::output_bits(&self.regime) != 0 {
+            S::oversized(Level::PAGE, raw)
+        } else if !G::accessed(raw) {
+            S::unaccessed_leaf(Level::PAGE, raw)
+        } else {
+            S::device_leaf(Level::PAGE, raw, to)
+        }
+    }
+}

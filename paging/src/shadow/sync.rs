@@ -1,0 +1,362 @@
+//! Keeping the shadow in sync: what a guest entry makes of its shadow entry, and what a store to a
+//! guest table has to change.
+
+use probe::{Event, Probe};
+
+use crate::addr::{Frame, Gpa, GuestPhys, Gva, Index, Level};
+use crate::attrs::{Access, Kind};
+use crate::entry::{Entry, Shadowed};
+use crate::fault::{GuestFault, Verdict};
+use crate::format::{GuestFormat, ShadowFormat};
+use crate::layout::Backing;
+use crate::mem::{ENTRY_SHIFT, Entries, Env, Memory, Tlb, World};
+use crate::pool::{OutOfFrames, PageId};
+use crate::shadow::page::{Slot, Source};
+use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Shadow};
+use crate::walk::{self, Translation};
+
+/// How many guest tables one instruction may have open.
+pub(super) const OPEN: usize = 4;
+/// Bytes on either side of the address of a store that is stepped which it may have written.
+const REACH: u64 = 64;
+
+/// A guest table that one instruction may write to unseen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opened {
+    frame: Frame<GuestPhys>,
+    first: Index,
+    last: Index,
+}
+
+impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
+    /// The shadow of the guest's entry `raw` in a table of `level`, as things stand. It refers to
+    /// nothing yet.
+    pub(super) fn derive<E: Env>(&self, world: &World<'_, E>, level: Level, raw: u64) -> u64 {
+        let too_large =
+            |frame: Frame<GuestPhys>| frame.start().bits() >> G::output_bits(&self.regime) != 0;
+        match (G::decode::<GuestPhys>(level, raw), level.below()) {
+            (Entry::Hole, _) | (Entry::Table(_), None) => S::ABSENT,
+            (Entry::Table(to) | Entry::Leaf(to), _) if too_large(to) => S::oversized(level, raw),
+            (Entry::Table(to), Some(below)) => match self.find(to, below) {
+                Some(page) => S::shadow_table(level, raw, world.memory.frame_of(page)),
+                None => S::unknown(level, raw),
+            },
+            (Entry::Leaf(_), _) if !G::accessed(raw) => S::unaccessed_leaf(level, raw),
+            (Entry::Leaf(to), None) => match self.layout.resolve(to) {
+                Some(host) => S::shadow_leaf(raw, host, self.is_table(to)),
+                None => S::device_leaf(level, raw, to),
+            },
+            (Entry::Leaf(to), Some(_)) => match self.layout.block(to, level) {
+                Backing::Device => S::device_leaf(level, raw, to),
+                Backing::Ram(host) if level <= self.largest && self.tables_in(to, level) == 0 => {
+                    S::shadow_leaf(raw, host, false)
+                }
+                Backing::Ram(_) | Backing::Mixed => S::unknown(level, raw),
+            },
+        }
+    }
+
+    /// How many frames of the block at `frame` have shadow pages.
+    fn tables_in(&self, frame: Frame<GuestPhys>, level: Level) -> u32 {
+        self.record_index(frame, level)
+            .and_then(|index| self.records[level.number()].get(index))
+            .map_or(0, |record| record.tables)
+    }
+
+    /// Notes what the shadow entry `entry`, which comes to stand in `slot`, refers to.
+    pub(super) fn refer<E: Env>(&mut self, world: &World<'_, E>, slot: Slot, entry: u64) {
+        let level = self.pages[slot.page().number() as usize].level;
+        match S::shadowed(level, entry) {
+            Shadowed::Leaf { to, .. } => {
+                if let Some(index) = self.leaf_record(level, to)
+                    && let Some(record) = self.records[level.number()].get_mut(index)
+                {
+                    record.leaves.add(&mut self.nodes, slot.bits());
+                }
+            }
+            Shadowed::Table(to) => {
+                if let Some(page) = world.memory.page_of(to) {
+                    let page = &mut self.pages[page.number() as usize];
+                    page.parents.add(&mut self.nodes, slot.bits());
+                }
+            }
+            Shadowed::Absent | Shadowed::Unknown | Shadowed::Device => {}
+        }
+    }
+
+    /// Takes back what [`refer`](Self::refer) noted. A shadow page to which nothing leads any more
+    /// is given up.
+    pub(super) fn release<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot, entry: u64) {
+        let level = self.pages[slot.page().number() as usize].level;
+        match S::shadowed(level, entry) {
+            Shadowed::Leaf { to, .. } => {
+                if let Some(index) = self.leaf_record(level, to)
+                    && let Some(record) = self.records[level.number()].get_mut(index)
+                {
+                    record.leaves.remove(&mut self.nodes, slot.bits());
+                }
+            }
+            Shadowed::Table(to) => {
+                if let Some(page) = world.memory.page_of(to) {
+                    let described = &mut self.pages[page.number() as usize];
+                    described.parents.remove(&mut self.nodes, slot.bits());
+                    if described.is_orphan() {
+                        self.destroy(world, page);
+                    }
+                }
+            }
+            Shadowed::Absent | Shadowed::Unknown | Shadowed::Device => {}
+        }
+    }
+
+    /// Where the block at the host's `frame` is described.
+    #[inline]
+    fn leaf_record(&self, level: Level, frame: Frame<crate::addr::HostPhys>) -> Option<usize> {
+        let at = self.layout.guest_address(frame.start())?;
+        self.record_index(at.frame(), level)
+    }
+
+    /// Puts `entry` into `slot`, with what it refers to.
+    pub(super) fn replace<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot, entry: u64) {
+        let old = self.entry(world, slot);
+        if old != entry {
+            self.write(world, slot, entry);
+            self.refer(world, slot, entry);
+            self.release(world, slot, old);
+        }
+    }
+
+    /// Derives the shadow entry `slot` from the guest's entry anew.
+    fn propagate<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot) {
+        let span = world.probe.start();
+        let level = self.pages[slot.page().number() as usize].level;
+        let raw = self.guest_entry(world, slot).unwrap_or_default();
+        if !self.splits(world, slot, level, raw) {
+            let entry = self.derive(world, level, raw);
+            self.replace(world, slot, entry);
+        }
+        let event = if level == Level::PAGE { Event::L1ePropagate } else { Event::L2ePropagate };
+        world.probe.stop(event, span);
+    }
+
+    /// Whether `slot` leads to the parts of the very block `raw`.
+    fn splits<E: Env>(&self, world: &World<'_, E>, slot: Slot, level: Level, raw: u64) -> bool {
+        match S::shadowed(level, self.entry(world, slot)) {
+            Shadowed::Table(to) => world.memory.page_of(to).is_some_and(|page| {
+                self.pages[page.number() as usize].source == Source::Split { block: raw, level }
+            }),
+            _ => false,
+        }
+    }
+
+    /// The guest's entries `first` to `last` of the table in `frame` may have changed: brings every
+    /// shadow of that table up to date.
+    fn sync<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        frame: Frame<GuestPhys>,
+        first: Index,
+        last: Index,
+    ) {
+        for place in first.get()..=last.get() {
+            for level in [Level::PAGE, Level::BLOCK_2M, Level::BLOCK_1G, Level::TOP] {
+                // Looked up anew each time: a change may give up shadow pages, of this table too.
+                if let Some(page) = self.find(frame, level) {
+                    self.propagate(world, Slot::new(page, Index::wrapping(place as u32)));
+                }
+            }
+        }
+    }
+
+    /// A store reached a leaf that is protected.
+    pub(super) fn protected<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        at: Gva,
+        gpa: Gpa,
+    ) -> Verdict {
+        if self.is_table(gpa.frame()) { Verdict::Store(gpa) } else { self.retry(world, at) }
+    }
+
+    /// Carries out the guest's store of the low `1 << width` bytes of `value` at `at`, which lies in
+    /// a table of the guest's and does not cross its end.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfFrames`] as in [`fault`](Self::fault). The store was not made then.
+    pub fn emulate_write<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        at: Gpa,
+        width: u32,
+        value: u64,
+    ) -> Result<(), OutOfFrames> {
+        let span = world.probe.start();
+        let done = self.store(world, at, width, value);
+        world.probe.stop(Event::ShEmulateWrite, span);
+        done
+    }
+
+    /// The same for an exclusive store, which has been decided to succeed: `values` are one or two
+    /// registers to be stored one behind the other.
+    ///
+    /// # Errors
+    ///
+    /// As in [`emulate_write`](Self::emulate_write).
+    pub fn emulate_cmpxchg<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        at: Gpa,
+        width: u32,
+        values: [Option<u64>; 2],
+    ) -> Result<(), OutOfFrames> {
+        let span = world.probe.start();
+        let mut done = Ok(());
+        for (place, value) in values.into_iter().flatten().enumerate() {
+            let at = Gpa::from_bits(at.bits().wrapping_add((place as u64) << width));
+            done = done.and_then(|()| self.store(world, at, width, value));
+        }
+        world.probe.stop(Event::ShEmulateCmpxchg, span);
+        done
+    }
+
+    fn store<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        at: Gpa,
+        width: u32,
+        value: u64,
+    ) -> Result<(), OutOfFrames> {
+        self.reserve(world, RESERVE_FRAMES, RESERVE_NODES)?;
+        let first = at.page_offset();
+        let last = first + (1 << width) - 1;
+        let Some(guest) = world.memory.guest(at.frame()) else { return Ok(()) };
+        let index = |offset: u64| Index::wrapping((offset >> ENTRY_SHIFT) as u32);
+        for entry in [index(first), index(last)] {
+            guest.set(entry, merged(guest.get(entry), entry, first, width, value));
+        }
+        self.sync(world, at.frame(), index(first), index(last));
+        world.tlb.publish();
+        Ok(())
+    }
+
+    /// Lets one instruction write to the guest table at `gpa` through the guest-virtual `at`, unseen.
+    /// The instruction has to be the only one that runs before [`close`](Self::close).
+    ///
+    /// Returns whether it is open now: an instruction that writes to too many tables is not
+    /// supported.
+    pub fn open<E: Env>(&mut self, world: &mut World<'_, E>, at: Gva, gpa: Gpa) -> bool {
+        let index = |offset: u64| Index::wrapping((offset >> ENTRY_SHIFT) as u32);
+        let offset = gpa.page_offset();
+        let opened = Opened {
+            frame: gpa.frame(),
+            first: index(offset.saturating_sub(REACH)),
+            last: index((offset + REACH).min(Level::PAGE.size() - 1)),
+        };
+        let Some(place) = self.opened.iter_mut().find(|place| place.is_none()) else {
+            return false;
+        };
+        *place = Some(opened);
+        if let Some(slot) = self.leaf_slot(world, at) {
+            let entry = self.entry(world, slot);
+            if let Shadowed::Leaf { .. } = S::shadowed(Level::PAGE, entry) {
+                self.write(world, slot, S::protect_leaf(entry, false));
+            }
+        }
+        world.tlb.publish();
+        true
+    }
+
+    /// The instruction for which tables were opened is over: they are protected again, and what it
+    /// may have written is brought into the shadow.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfFrames`] as in [`fault`](Self::fault).
+    pub fn close<E: Env>(&mut self, world: &mut World<'_, E>) -> Result<(), OutOfFrames> {
+        let span = world.probe.start();
+        for opened in core::mem::take(&mut self.opened).into_iter().flatten() {
+            if self.is_table(opened.frame) {
+                self.protect(world, opened.frame, true);
+            }
+            self.reserve(world, RESERVE_FRAMES, RESERVE_NODES)?;
+            self.sync(world, opened.frame, opened.first, opened.last);
+        }
+        world.tlb.publish();
+        world.probe.stop(Event::ShEmulateWrite, span);
+        Ok(())
+    }
+
+    /// The leaf-level slot that translates `at` under the current roots, if the way to it is known.
+    fn leaf_slot<E: Env>(&self, world: &World<'_, E>, at: Gva) -> Option<Slot> {
+        let start = G::start(&self.regime, at)?;
+        let mut page: PageId = self.contexts.root(start.half)?;
+        let mut index = start.index(self.roots[start.half], at);
+        loop {
+            let level = self.pages[page.number() as usize].level;
+            let slot = Slot::new(page, index);
+            match (level.below(), S::shadowed(level, self.entry(world, slot))) {
+                (None, _) => return Some(slot),
+                (Some(below), Shadowed::Table(frame)) => {
+                    page = world.memory.page_of(frame)?;
+                    index = Index::of(at.bits(), below);
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    /// What the guest's tables make of `at`, by the architecture's walk.
+    ///
+    /// # Errors
+    ///
+    /// The fault that an access there meets.
+    pub fn translate<E: Env>(
+        &self,
+        world: &mut World<'_, E>,
+        at: Gva,
+    ) -> Result<Translation, GuestFault> {
+        let span = world.probe.start();
+        let found = walk::translate::<G>(world.memory, &self.regime, self.roots, at);
+        world.probe.stop(Event::GuestWalkTables, span);
+        found
+    }
+
+    /// The frame from which an instruction at `at` is fetched.
+    ///
+    /// # Errors
+    ///
+    /// The fault that the fetch meets.
+    pub fn gva_to_gfn<E: Env>(
+        &self,
+        world: &mut World<'_, E>,
+        at: Gva,
+        user: bool,
+    ) -> Result<Gpa, GuestFault> {
+        let span = world.probe.start();
+        let fetch = Access { kind: Kind::Execute, user, guarded: false };
+        let found = self.translate(world, at).and_then(|found| {
+            if fetch.allowed_by(found.rights) {
+                Ok(found.gpa)
+            } else {
+                Err(GuestFault::Permission(found.level))
+            }
+        });
+        world.probe.stop(Event::ShGvaToGfn, span);
+        found
+    }
+}
+
+/// Descriptor `entry`, which is `old`, after a store of `1 << width` bytes at page offset `first`.
+fn merged(old: u64, entry: Index, first: u64, width: u32, value: u64) -> u64 {
+    let start = (entry.get() as u64) << ENTRY_SHIFT;
+    let bytes = 1_u64 << width;
+    let mut new = old.to_le_bytes();
+    for (place, byte) in new.iter_mut().enumerate() {
+        let from = (start + place as u64).wrapping_sub(first);
+        if from < bytes {
+            *byte = (value >> (8 * from)) as u8;
+        }
+    }
+    u64::from_le_bytes(new)
+}

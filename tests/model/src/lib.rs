@@ -1,0 +1,1 @@
+//! Stateful properties: the real algorithms against references that never cache.
