@@ -1,0 +1,241 @@
+//! What may stand on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::setup::Install;
+
+/// Builds, boots, measures and tests Umbra.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Boot a guest under QEMU and print what it cost.
+    Qemu(Qemu),
+    /// Build the hypervisor and the guests.
+    Build(Build),
+    /// List what the computer needs and what it has.
+    Doctor,
+    /// Run everything that can fail.
+    Test(Test),
+    /// Measure the budgets.
+    Bench(Bench),
+}
+
+/// An instruction set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Arch {
+    /// 64-bit Arm, at EL2.
+    #[value(name = "aarch64")]
+    Aarch64,
+}
+
+impl Arch {
+    /// The name of its target among rustc's. Without floating point: the hypervisor must leave the
+    /// guest's floating-point registers alone.
+    pub(crate) const fn target(self) -> &'static str {
+        match self {
+            Self::Aarch64 => "aarch64-unknown-none-softfloat",
+        }
+    }
+
+    /// Its name in file names and reports.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Aarch64 => "aarch64",
+        }
+    }
+}
+
+/// How guest memory is virtualized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Paging {
+    /// The hardware walks the guest's tables and the hypervisor's.
+    Nested,
+    /// The hardware walks one table, the product of both.
+    Shadow,
+}
+
+impl Paging {
+    /// Its name, also of the hypervisor's feature.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Nested => "nested",
+            Self::Shadow => "shadow",
+        }
+    }
+}
+
+/// What the hypervisor records of its own work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Probes {
+    /// Nothing.
+    Off,
+    /// How often each event happened.
+    Counts,
+    /// Counts, and how long each took.
+    Full,
+}
+
+impl Probes {
+    /// Its name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Counts => "counts",
+            Self::Full => "full",
+        }
+    }
+
+    /// The hypervisor's feature that turns it on.
+    pub(crate) const fn feature(self) -> Option<&'static str> {
+        match self {
+            Self::Off => None,
+            Self::Counts => Some("probes-counts"),
+            Self::Full => Some("probes-full"),
+        }
+    }
+}
+
+/// The largest block that maps guest RAM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Block {
+    /// 4 KiB pages only.
+    #[value(name = "4k")]
+    Page,
+    /// Up to 2 MiB.
+    #[value(name = "2m")]
+    Middle,
+    /// Up to 1 GiB.
+    #[value(name = "1g")]
+    Large,
+}
+
+impl Block {
+    /// log2 of its bytes.
+    pub(crate) const fn shift(self) -> u32 {
+        match self {
+            Self::Page => 12,
+            Self::Middle => 21,
+            Self::Large => 30,
+        }
+    }
+}
+
+/// Whether missing tools may be installed.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct SetUp {
+    /// Never install anything: name the command instead.
+    #[arg(long)]
+    pub(crate) no_install: bool,
+}
+
+impl SetUp {
+    /// The permission it amounts to.
+    pub(crate) fn install(self) -> Install {
+        if self.no_install { Install::Never } else { Install::for_this_session() }
+    }
+}
+
+/// Options of `cargo xtask qemu`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Qemu {
+    /// Instruction set.
+    #[arg(long, value_enum, default_value = "aarch64")]
+    pub(crate) arch: Arch,
+    /// How guest memory is virtualized.
+    #[arg(long, value_enum, default_value = "nested")]
+    pub(crate) paging: Paging,
+    /// A guest of this tree: a folder under guests/.
+    #[arg(long, value_name = "NAME", conflicts_with = "image")]
+    pub(crate) guest: Option<String>,
+    /// Boot the guest with no hypervisor under it.
+    #[arg(long)]
+    pub(crate) native: bool,
+    /// The machine's manifest; default: the guest's own, else guests/machine.toml.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) machine: Option<PathBuf>,
+    /// The largest block that maps guest RAM.
+    #[arg(long, value_enum, default_value = "2m")]
+    pub(crate) block: Block,
+    /// What the hypervisor records.
+    #[arg(long, value_enum, default_value = "full")]
+    pub(crate) probes: Probes,
+    /// Measure one exit in N, pseudo-randomly; counts stay exact.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) sample: u32,
+    /// Stop the guest after this many seconds [default: 120; with --debug: never].
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) timeout: Option<u64>,
+    /// Also write the report to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Print the records as they came, not tables.
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// Wait for a debugger before the first instruction.
+    #[arg(long)]
+    pub(crate) debug: bool,
+    /// Boot this image: ELF, arm64 Image, or a flat binary for RAM base + 0x80000.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) image: Option<PathBuf>,
+    /// The guest's memory, for example 512MiB; default: the manifest's.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) mem: Option<String>,
+    /// The guest's arguments; default: the manifest's.
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
+    pub(crate) append: Option<String>,
+    /// An initial RAM disk.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) initrd: Option<PathBuf>,
+    /// Whether missing tools may be installed.
+    #[command(flatten)]
+    pub(crate) set_up: SetUp,
+}
+
+/// Options of `cargo xtask build`.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Build {
+    /// Instruction set.
+    #[arg(long, value_enum, default_value = "aarch64")]
+    pub(crate) arch: Arch,
+    /// How guest memory is virtualized.
+    #[arg(long, value_enum, default_value = "nested")]
+    pub(crate) paging: Paging,
+    /// What the hypervisor records.
+    #[arg(long, value_enum, default_value = "full")]
+    pub(crate) probes: Probes,
+    /// Whether missing tools may be installed.
+    #[command(flatten)]
+    pub(crate) set_up: SetUp,
+}
+
+/// Options of `cargo xtask test`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Test {
+    /// Run only the cases whose name contains this.
+    #[arg(value_name = "FILTER")]
+    pub(crate) filter: Option<String>,
+    /// Whether missing tools may be installed.
+    #[command(flatten)]
+    pub(crate) set_up: SetUp,
+}
+
+/// Options of `cargo xtask bench`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Bench {
+    /// Where to save the figures [default: target/umbra/bench.json].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Whether missing tools may be installed.
+    #[command(flatten)]
+    pub(crate) set_up: SetUp,
+}

@@ -1,0 +1,54 @@
+//! Umbra's build tool: `cargo xtask`.
+//!
+//! Each subcommand is a file. What they share runs from the outside in: [`setup`] sees that the
+//! computer has what is needed, [`build`] makes the hypervisor and the guests, [`manifest`],
+//! [`image`] and [`devicetree`] describe a machine, [`bundle`] puts it behind the hypervisor,
+//! [`emu`] boots it, and [`report`] and [`table`] read what came back.
+
+#![forbid(unsafe_code)]
+
+mod bench;
+mod build;
+mod bundle;
+mod cli;
+mod devicetree;
+mod disasm;
+mod doctor;
+mod elf;
+mod emu;
+mod golden;
+mod image;
+mod manifest;
+mod paths;
+mod process;
+mod progress;
+mod qemu;
+mod report;
+mod setup;
+mod table;
+mod test;
+mod tidy;
+mod toolchain;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Qemu(options) => qemu::run(&options),
+        Command::Build(options) => build::run(&options),
+        Command::Doctor => Ok(doctor::run()),
+        Command::Test(options) => test::run(&options),
+        Command::Bench(options) => bench::run(&options),
+    };
+    match result {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! What the computer must have, and how it gets it.
+//!
+//! A [`Need`] is looked for, and where it is missing there are remedies: shell commands, printed by
+//! `doctor` exactly as the set-up would run them. A remedy that does not help is followed by the
+//! next; when none is left, one error names them all.
+
+mod apt;
+pub(crate) mod emulator;
+
+use std::env;
+use std::io::{IsTerminal as _, Write as _, stderr, stdin};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::cli::Arch;
+use crate::process;
+use crate::progress::Step;
+use crate::toolchain::{self, Toolchain};
+
+/// Something that must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// QEMU, recent enough.
+    Emulator(Arch),
+    /// A compiler and `core` for the bare-metal target.
+    Compiler(Arch),
+    /// A linker for it.
+    Linker(Arch),
+    /// The formatter: `cargo xtask test` only.
+    Rustfmt,
+    /// The linter: `cargo xtask test` only.
+    Clippy,
+}
+
+/// A way to get what is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Remedy {
+    /// Lines for a shell.
+    pub(crate) commands: Vec<String>,
+}
+
+impl Remedy {
+    /// A remedy of one command.
+    pub(crate) fn of(command: impl Into<String>) -> Self {
+        Self { commands: vec![command.into()] }
+    }
+
+    /// The whole as one line for a shell.
+    pub(crate) fn line(&self) -> String {
+        self.commands.join(" && ")
+    }
+
+    fn apply(&self) -> bool {
+        self.commands.iter().all(|command| {
+            // A spinner would run over the question for a password.
+            let step = is_root().then(|| Step::begin(format!("set-up: {command}")));
+            if step.is_none() {
+                eprintln!("set-up: {command}");
+            }
+            let output = Command::new("timeout")
+                .args(["--foreground", "600", "sh", "-c", command])
+                .env("DEBIAN_FRONTEND", "noninteractive")
+                .stdin(Stdio::null())
+                .output();
+            let messages = match &output {
+                Ok(output) if output.status.success() => return true,
+                Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+                Err(error) => error.to_string(),
+            };
+            drop(step);
+            eprintln!("set-up: `{command}` failed: {}", last_line(&messages));
+            false
+        })
+    }
+}
+
+fn last_line(text: &str) -> &str {
+    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message").trim()
+}
+
+/// Whether what is missing may be installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Install {
+    /// No.
+    Never,
+    /// After a question at the terminal.
+    Ask,
+    /// Yes.
+    Freely,
+}
+
+impl Install {
+    /// Root and programs install; a person at a terminal is asked.
+    pub(crate) fn for_this_session() -> Self {
+        if is_root() || !stdin().is_terminal() || !stderr().is_terminal() {
+            Self::Freely
+        } else {
+            Self::Ask
+        }
+    }
+
+    fn granted(self, need: Need, remedy: &Remedy) -> Result<bool> {
+        match self {
+            Self::Never => Ok(false),
+            Self::Freely => Ok(true),
+            Self::Ask => {
+                eprint!("{} is missing. Run `{}`? [Y/n] ", need.name(), remedy.line());
+                stderr().flush()?;
+                let mut answer = String::new();
+                stdin().read_line(&mut answer).context("cannot read the answer")?;
+                Ok(matches!(answer.trim(), "" | "y" | "Y" | "yes"))
+            }
+        }
+    }
+}
+
+/// Whether this process may do anything.
+pub(crate) fn is_root() -> bool {
+    static ROOT: LazyLock<bool> = LazyLock::new(|| {
+        process::output(Command::new("id").arg("-u")).is_some_and(|user| user == "0")
+    });
+    *ROOT
+}
+
+impl Need {
+    /// What it is, for a person.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Emulator(_) => format!("QEMU {} or newer", emulator::OLDEST),
+            Self::Compiler(arch) => format!("Rust for {}", arch.target()),
+            Self::Linker(_) => "an ELF linker (rust-lld or ld.lld)".to_owned(),
+            Self::Rustfmt => "rustfmt".to_owned(),
+            Self::Clippy => "clippy".to_owned(),
+        }
+    }
+
+    /// What was found, or why what was found will not do.
+    pub(crate) fn look(self) -> Result<String, String> {
+        match self {
+            Self::Emulator(arch) => emulator::look(arch).map(|found| found.to_string()),
+            Self::Compiler(arch) => toolchain::compiler(arch).map(|found| found.to_string()),
+            Self::Linker(_) => toolchain::linker().map(|found| found.display().to_string()),
+            Self::Rustfmt => component("fmt"),
+            Self::Clippy => component("clippy"),
+        }
+    }
+
+    /// How to get it, best first.
+    pub(crate) fn remedies(self) -> Vec<Remedy> {
+        let rustup = process::find("rustup").is_some();
+        let by_rustup = |command: String| rustup.then(|| Remedy::of(command));
+        match self {
+            Self::Emulator(_) => apt::qemu().into_iter().collect(),
+            Self::Compiler(arch) => by_rustup(format!("rustup target add {}", arch.target()))
+                .into_iter()
+                .chain(apt::install(&["rustc-web", "cargo-web", "rust-web-src"]))
+                .collect(),
+            Self::Linker(_) => apt::install(&["lld"]).into_iter().collect(),
+            Self::Rustfmt => by_rustup("rustup component add rustfmt".to_owned())
+                .into_iter()
+                .chain(apt::install(&["rustfmt-web"]))
+                .collect(),
+            Self::Clippy => by_rustup("rustup component add clippy".to_owned())
+                .into_iter()
+                .chain(apt::install(&["rust-web-clippy"]))
+                .collect(),
+        }
+    }
+
+    /// The one line that says how to get it by hand.
+    pub(crate) fn mend(self) -> String {
+        let lines: Vec<_> = self.remedies().iter().map(Remedy::line).collect();
+        if lines.is_empty() {
+            let where_else = match self {
+                Self::Emulator(_) => {
+                    format!(", or name one in the variable {}", emulator::OVERRIDE)
+                }
+                _ => String::new(),
+            };
+            return format!(
+                "install {} with your system's package manager{where_else}",
+                self.name()
+            );
+        }
+        lines.join("   or: ")
+    }
+
+    fn provide(self, install: Install) -> Result<()> {
+        let Err(mut why) = self.look() else { return Ok(()) };
+        for remedy in self.remedies() {
+            if !install.granted(self, &remedy)? {
+                continue;
+            }
+            if remedy.apply() {
+                match self.look() {
+                    Ok(found) => {
+                        eprintln!("set-up: {}: {found}", self.name());
+                        return Ok(());
+                    }
+                    Err(still) => why = still,
+                }
+            }
+        }
+        bail!("{} is missing: {why}\n  to mend it: {}", self.name(), self.mend())
+    }
+}
+
+fn component(subcommand: &str) -> Result<String, String> {
+    process::output(toolchain::host_cargo().args([subcommand, "--version"]))
+        .ok_or_else(|| format!("`cargo {subcommand}` does not run"))
+}
+
+/// Sees that the computer has what `needs` lists.
+pub(crate) fn ensure(needs: &[Need], install: Install) -> Result<()> {
+    needs.iter().try_for_each(|need| need.provide(install))
+}
+
+/// Sees that the bare-metal packages can be built, and says with what.
+pub(crate) fn toolchain(arch: Arch, install: Install) -> Result<Toolchain> {
+    ensure(&[Need::Compiler(arch), Need::Linker(arch)], install)?;
+    Toolchain::find(arch)
+}
+
+/// `command`, made to run as root.
+fn as_root(command: &str) -> Option<String> {
+    if is_root() {
+        return Some(command.to_owned());
+    }
+    process::find("sudo")?;
+    let ask = if stdin().is_terminal() { "sudo" } else { "sudo -n" };
+    Some(format!("{ask} {command}"))
+}
+
+/// The variable's value, if it has one.
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
