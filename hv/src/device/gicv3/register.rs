@@ -22,7 +22,8 @@ pub(super) mod distributor {
     pub(in super::super) const TYPER: u64 = 0x0004;
     /// What `GICD_TYPER` reads: `ITLinesNumber` counts words of SPIs, `IDbits` is 10 bits less
     /// one, and `No1N` says that an SPI has one target.
-    pub(in super::super) const TYPER_VALUE: u64 = super::SHARED as u64 / 32 | 9 << 19 | 1 << 25;
+    pub(in super::super) const TYPER_VALUE: u64 =
+        (super::SHARED as u64 / 32) | (9 << 19) | (1 << 25);
     /// `GICD_IIDR`.
     pub(super) const IIDR: u64 = 0x0008;
     /// The first `GICD_IROUTER`, that of INTID 32.
