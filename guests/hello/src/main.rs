@@ -120,10 +120,14 @@ fn interrupts() {
     for _ in 0..3 {
         let before = TIMER.load(Relaxed);
         interrupt::set_timer(rt::ticks() + 10_000);
-        while TIMER.load(Relaxed) == before {}
+        while TIMER.load(Relaxed) == before {
+            core::hint::spin_loop();
+        }
     }
     interrupt::send_to_self(SELF_INTERRUPT);
-    while SELF.load(Relaxed) == 0 {}
+    while SELF.load(Relaxed) == 0 {
+        core::hint::spin_loop();
+    }
     interrupt::mask();
     println!("@ hello check=interrupts timer={} self={}", TIMER.load(Relaxed), SELF.load(Relaxed));
 }

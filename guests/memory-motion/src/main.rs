@@ -99,10 +99,9 @@ fn write(page: u64, (even, odd): (u64, u64)) {
     for turn in (0..WORDS as usize).step_by(TURN) {
         for word in turn..turn + TURN {
             let value = if word % 2 == 0 { even } else { odd };
-            // SAFETY: inside the page, which is mapped when it is touched.
-            let slot = unsafe { words.add(word) };
-            // SAFETY: as above; volatile, so that each is one store.
-            unsafe { slot.write_volatile(value) };
+            // SAFETY: inside the page, which is mapped when it is touched; volatile, so that each
+            // is one store.
+            unsafe { words.wrapping_add(word).write_volatile(value) };
         }
     }
 }

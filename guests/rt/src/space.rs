@@ -54,7 +54,7 @@ impl Frame {
     pub unsafe fn clear(self) {
         for index in 0..512 {
             // SAFETY: inside the frame, which is RAM in the identity map; nobody uses it.
-            unsafe { store(self.words().add(index), 0) };
+            unsafe { store(self.words().wrapping_add(index), 0) };
         }
     }
 }
@@ -159,8 +159,7 @@ impl Space {
     pub fn entry(&mut self, va: u64) -> *mut u64 {
         let mut frame = self.root;
         for level in (1..table::LEVELS).rev() {
-            // SAFETY: an index is below 512.
-            let slot = unsafe { frame.words().add(table::index(va, level)) };
+            let slot = frame.words().wrapping_add(table::index(va, level));
             // SAFETY: an entry of one of this space's tables.
             let entry = unsafe { load(slot) };
             frame = if table::is_present(entry) {
@@ -173,8 +172,7 @@ impl Space {
                 next
             };
         }
-        // SAFETY: an index is below 512.
-        unsafe { frame.words().add(table::index(va, 0)) }
+        frame.words().wrapping_add(table::index(va, 0))
     }
 
     /// Maps the page at `va`, which nothing was mapped at.
@@ -193,8 +191,7 @@ impl Space {
     pub fn frame(&self, va: u64) -> Option<Frame> {
         let mut frame = self.root;
         for level in (0..table::LEVELS).rev() {
-            // SAFETY: an index is below 512.
-            let slot = unsafe { frame.words().add(table::index(va, level)) };
+            let slot = frame.words().wrapping_add(table::index(va, level));
             // SAFETY: an entry of one of this space's tables.
             let entry = unsafe { load(slot) };
             if !table::is_present(entry) {

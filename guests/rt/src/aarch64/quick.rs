@@ -34,8 +34,9 @@ pub unsafe fn install(handler: Handler, region: &Region) {
         u64::from(region.asid) << 48,
         0,
     ];
+    let bias = &raw mut rt_quick;
     // SAFETY: only handlers read it, and none is running.
-    unsafe { (&raw mut rt_quick).write_volatile(words) };
+    unsafe { bias.write_volatile(words) };
     load(match handler {
         Handler::Demand => &raw const rt_quick_demand,
         Handler::Protect => &raw const rt_quick_protect,
