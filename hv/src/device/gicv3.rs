@@ -174,16 +174,28 @@ impl Gic {
 
     /// The physical interrupt `intid` was acknowledged and its priority dropped. Any but a
     /// [`LINKED`] one is not the guest's, and is left alone: false.
+    ///
+    /// A timer mostly fires while no other interrupt is about, and is then handed over at once: what
+    /// [`Self::flush`] would come to, without its search.
     #[inline]
-    pub fn physical(&mut self, intid: u32, cpu: &mut impl PhysicalInterrupts) -> bool {
+    pub fn physical(
+        &mut self,
+        intid: u32,
+        cpu: &mut (impl ListRegisters + PhysicalInterrupts),
+    ) -> bool {
         if !is_linked(intid) {
             return false;
         }
         if self.deliverable(0) & bit(intid) == 0 {
             cpu.deactivate(intid);
-        } else {
-            self.line.set(intid, true);
+            return true;
+        }
+        self.line.set(intid, true);
+        if self.changed || self.underflow || cpu.empty() != cpu.present() {
             self.changed = true;
+        } else {
+            let entry = self.hand(intid);
+            cpu.write(0, Some(entry));
         }
         true
     }

@@ -110,7 +110,8 @@ impl Gic {
     }
 
     /// Turns the pending interrupt `intid` into the contents of a list register.
-    fn hand(&mut self, intid: u32) -> Entry {
+    #[inline]
+    pub(super) fn hand(&mut self, intid: u32) -> Entry {
         let origin = if is_linked(intid) && self.line.contains(intid) {
             self.line.set(intid, false);
             Origin::Physical(intid)
