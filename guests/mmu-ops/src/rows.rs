@@ -20,7 +20,7 @@ const OPERATIONS: u64 = 1024;
 pub(crate) fn null_exit(cost: u64) {
     let mut samples = Samples::with_capacity(OPERATIONS as usize);
     if rt::hypervisor::has_hypercalls() {
-        phase("a null", OPERATIONS, || {
+        phase("a-null", OPERATIONS, || {
             for _ in 0..OPERATIONS {
                 // SAFETY: an unknown function does nothing.
                 let (ticks, result) = unsafe { exact::hypercall(UNKNOWN) };
@@ -39,7 +39,7 @@ pub(crate) fn demand_and_unmap(region: &mut Region, cost: u64) {
     let mut unmap = Samples::with_capacity(ROUNDS * pages as usize);
     for _ in 0..ROUNDS {
         region.with(Handler::Demand, || {
-            phase("b demand", pages, || {
+            phase("b-demand", pages, || {
                 for page in 0..pages {
                     // SAFETY: the handler maps the page.
                     let (ticks, read) = unsafe { exact::load(region.page(page)) };
@@ -48,7 +48,7 @@ pub(crate) fn demand_and_unmap(region: &mut Region, cost: u64) {
                 }
             });
         });
-        phase("c unmap", pages, || {
+        phase("c-unmap", pages, || {
             for page in 0..pages {
                 let (slot, address) = (region.entry(page), region.page(page).addr() as u64);
                 let (ticks, ()) = rt::clock::time(cost, || {
@@ -69,7 +69,7 @@ pub(crate) fn protect(region: &mut Region, cost: u64) {
     let pages = region.pages;
     let mut samples = Samples::with_capacity(pages as usize);
     region.with(Handler::Protect, || {
-        phase("d protect", pages, || {
+        phase("d-protect", pages, || {
             for page in 0..pages {
                 let (slot, at) = (region.entry(page), region.page(page));
                 let value = entry::with_write(region.value(page), false);
@@ -94,7 +94,7 @@ pub(crate) fn protect_many(region: &mut Region, cost: u64) {
     let mut stores = [0_u32; OPERATIONS as usize];
     let mut samples = Samples::with_capacity(stores.len());
     region.with(Handler::Protect, || {
-        phase("d2 protect", OPERATIONS, || {
+        phase("d2-protect-many", OPERATIONS, || {
             for (page, store) in (0..).zip(&mut stores) {
                 let value = entry::with_write(region.value(page), false);
                 // SAFETY: an entry of the region.
@@ -117,7 +117,7 @@ pub(crate) fn protect_many(region: &mut Region, cost: u64) {
 /// Row g: a page read again.
 pub(crate) fn warm(region: &Region, cost: u64) {
     let mut samples = Samples::with_capacity(region.pages as usize);
-    phase("g warm", region.pages, || {
+    phase("g-warm", region.pages, || {
         for page in 0..region.pages {
             // SAFETY: the page is mapped.
             let (ticks, read) = unsafe { exact::load(region.page(page)) };
@@ -132,7 +132,7 @@ pub(crate) fn warm(region: &Region, cost: u64) {
 pub(crate) fn true_fault(region: &Region, cost: u64) {
     let mut samples = Samples::with_capacity(OPERATIONS as usize);
     region.with(Handler::Skip, || {
-        phase("h fault", OPERATIONS, || {
+        phase("h-true-fault", OPERATIONS, || {
             for page in 0..OPERATIONS {
                 // SAFETY: the handler skips the read.
                 let (ticks, _) = unsafe { exact::load(region.page(page)) };
@@ -153,7 +153,7 @@ pub(crate) fn access_flag(region: &mut Region, cost: u64) {
     let pages = region.pages;
     let mut samples = Samples::with_capacity(pages as usize);
     region.with(Handler::Access, || {
-        phase("i access flag", pages, || {
+        phase("i-access-flag", pages, || {
             for page in 0..pages {
                 // SAFETY: the handler maps the page.
                 let (read_ticks, read) = unsafe { exact::load(region.page(page)) };

@@ -32,17 +32,17 @@ pub(crate) fn switch(region: &Region, cost: u64) {
         space
     });
     let mut cold = Samples::with_capacity(SPACES as usize);
-    phase("e cold", SPACES, || spaces.iter().for_each(|space| cold.add(visit(space, cost))));
+    phase("e-cold", SPACES, || spaces.iter().for_each(|space| cold.add(visit(space, cost))));
     spaces.iter().for_each(|space| _ = visit(space, cost));
     let mut warm = Samples::with_capacity((SPACES * WARM_ROUNDS) as usize);
-    phase("e warm", SPACES * WARM_ROUNDS, || {
+    phase("e-warm", SPACES * WARM_ROUNDS, || {
         for _ in 0..WARM_ROUNDS {
             spaces.iter().for_each(|space| warm.add(visit(space, cost)));
         }
     });
     let [ping, pong, ..] = &spaces;
     let mut two = Samples::with_capacity((SPACES * WARM_ROUNDS) as usize);
-    phase("e2 ping-pong", SPACES * WARM_ROUNDS, || {
+    phase("e2-ping-pong", SPACES * WARM_ROUNDS, || {
         for _ in 0..SPACES * WARM_ROUNDS / 2 {
             two.add(visit(ping, cost));
             two.add(visit(pong, cost));
@@ -55,6 +55,7 @@ pub(crate) fn switch(region: &Region, cost: u64) {
 }
 
 /// Loads a root, reads the space's pages, and checks what it read; returns the ticks.
+#[inline(never)]
 fn visit(space: &Space, cost: u64) -> u64 {
     let (ticks, sum) = rt::clock::time(cost, || {
         space.activate();
@@ -91,8 +92,8 @@ pub(crate) fn fork_and_exit(region: &Region, cost: u64) {
     }
     let mut first = Samples::with_capacity(1);
     let mut later = Samples::with_capacity(CHILD_ROUNDS as usize);
-    phase("f first", 1, || first.add(generation(region, tables, cost)));
-    phase("f later", CHILD_ROUNDS - 1, || {
+    phase("f-first", 1, || first.add(generation(region, tables, cost)));
+    phase("f-later", CHILD_ROUNDS - 1, || {
         for _ in 1..CHILD_ROUNDS {
             later.add(generation(region, tables, cost));
         }

@@ -22,7 +22,8 @@ pub(crate) fn exit(status: u8) -> ! {
 }
 
 /// Does `work`, `operations` operations, as the phase `name`: under Umbra the report counts exits
-/// and time for it. Nothing is printed within. A name has at most 16 bytes of ASCII.
+/// and time for it. Nothing is printed within. A name has at most 16 bytes of ASCII
+/// and no spaces.
 #[inline(always)]
 pub fn phase<T>(name: &str, operations: u64, work: impl FnOnce() -> T) -> T {
     if !crate::machine().umbra {

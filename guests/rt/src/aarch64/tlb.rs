@@ -5,6 +5,10 @@
 
 use core::arch::asm;
 
+use aarch64_cpu::asm::barrier;
+
+use crate::space::FRAME;
+
 /// The operand of the forms by address: ASID and page number.
 const fn operand(asid: u16, va: u64) -> u64 {
     ((asid as u64) << 48) | ((va >> 12) & ((1 << 44) - 1))
@@ -18,6 +22,19 @@ pub fn page(asid: u16, va: u64) {
         asm!("dsb nshst", "tlbi vae1, {}", "dsb nsh", "isb", in(reg) operand(asid, va),
             options(nostack, preserves_flags));
     }
+}
+
+/// Forgets `count` pages in a row from `va` on, of one address space: one pair of barriers for all.
+#[inline(always)]
+pub fn pages(asid: u16, va: u64, count: u64) {
+    barrier::dsb(barrier::NSHST);
+    for index in 0..count {
+        let operand = operand(asid, va + index * FRAME);
+        // SAFETY: as in `page`.
+        unsafe { asm!("tlbi vae1, {}", in(reg) operand, options(nostack, preserves_flags)) };
+    }
+    barrier::dsb(barrier::NSH);
+    barrier::isb(barrier::SY);
 }
 
 /// Forgets one address space.
