@@ -85,11 +85,18 @@ pub trait ListRegisters {
     fn notify_underflow(&mut self, wanted: bool);
 }
 
-/// The physical interrupts that were given to the guest.
+/// The interrupts of the machine itself, on the physical CPU that runs this.
 ///
-/// The hypervisor acknowledged such an interrupt and dropped its priority, but left it active: it
-/// cannot be signalled again until it is deactivated, by the guest through a list register or here.
+/// Acknowledging an interrupt drops its priority, so that others can follow, but leaves it active: it
+/// is not signalled again until it is deactivated, here or, if it was handed to the guest
+/// ([`Origin::Physical`]), by the guest.
 pub trait PhysicalInterrupts {
+    /// The INTID by which list registers say that they have something to tell.
+    const MAINTENANCE: u32;
+
+    /// Acknowledges the most urgent pending interrupt. `None` if there is none: it went away.
+    fn acknowledge(&mut self) -> Option<u32>;
+
     /// Lets the physical interrupt `intid` be signalled, or not. A disabled one whose line is high
     /// stays pending and is signalled once enabled.
     fn set_enabled(&mut self, intid: u32, enabled: bool);

@@ -22,6 +22,7 @@ pub mod pl011;
 use arch::irq::{ListRegisters, PhysicalInterrupts};
 use gicv3::{Frame, Gic};
 use hv_abi::bundle;
+use paging::addr::Gpa;
 use pl011::Pl011;
 
 /// How many bytes an access moves.
@@ -44,7 +45,7 @@ impl Width {
     /// The width of `1 << log2` bytes, as Arm's `ESR_ELx.SAS` counts; only the low two bits matter.
     #[must_use]
     #[inline]
-    pub const fn from_log2(log2: u64) -> Self {
+    pub const fn from_log2(log2: u32) -> Self {
         match log2 & 3 {
             0 => Self::Byte,
             1 => Self::Half,
@@ -197,24 +198,24 @@ impl Bus {
         self.windows.get(..self.used).unwrap_or(&[])
     }
 
-    /// What answers at guest-physical address `gpa`, and the offset there.
+    /// What answers at `gpa`, and the offset there.
     #[inline]
-    fn find(&self, gpa: u64) -> Option<(Target, u64)> {
+    fn find(&self, gpa: Gpa) -> Option<(Target, u64)> {
         self.windows().iter().find_map(|window| {
-            let offset = gpa.wrapping_sub(window.base);
+            let offset = gpa.bits().wrapping_sub(window.base);
             (offset < window.size).then_some((window.target, offset))
         })
     }
 
     /// Whether a device answers at `gpa`.
     #[must_use]
-    pub fn contains(&self, gpa: u64) -> bool {
+    pub fn contains(&self, gpa: Gpa) -> bool {
         self.find(gpa).is_some()
     }
 
     /// The guest reads. `None` if no device answers at `gpa`; otherwise the value, zero-extended.
     #[inline]
-    pub fn read(&mut self, gpa: u64, width: Width, lists: &impl ListRegisters) -> Option<u64> {
+    pub fn read(&mut self, gpa: Gpa, width: Width, lists: &impl ListRegisters) -> Option<u64> {
         let (target, offset) = self.find(gpa)?;
         Some(match target {
             Target::Gic(frame) => self.gic.read(frame, offset, width, lists),
@@ -231,7 +232,7 @@ impl Bus {
     #[inline]
     pub fn write(
         &mut self,
-        gpa: u64,
+        gpa: Gpa,
         width: Width,
         value: u64,
         cpu: &mut (impl ListRegisters + PhysicalInterrupts),
@@ -246,6 +247,21 @@ impl Bus {
             }
         }
         Some(())
+    }
+
+    /// A physical interrupt is pending: takes it. The guest's timers go to the guest, and what list
+    /// registers tell is heard at the next flush. Any other is returned, for the caller to handle
+    /// and then deactivate.
+    #[inline]
+    pub fn interrupt<C: ListRegisters + PhysicalInterrupts>(&mut self, cpu: &mut C) -> Option<u32> {
+        let intid = cpu.acknowledge()?;
+        if intid == C::MAINTENANCE {
+            self.gic.sync();
+            self.gic.flush(cpu);
+            cpu.deactivate(intid);
+            return None;
+        }
+        (!self.gic.physical(intid, cpu)).then_some(intid)
     }
 
     /// A byte arrives on the console's line. Whether it was taken; it is lost otherwise, and the

@@ -1,9 +1,9 @@
 //! The physical GICv3, as a hypervisor at EL2 uses it.
 //!
 //! Arm IHI 0069. Interrupts are routed to EL2 (`HCR_EL2.IMO` and `FMO`, which the vCPU's code sets)
-//! and arrive while a guest runs. [`acknowledge`] takes one and drops its priority at once
-//! (`ICC_CTLR_EL1.EOImode` = 1), so that others can follow; it stays active until it is deactivated,
-//! by [`deactivate`] or, if it was handed to the guest in a list register, by the guest.
+//! and arrive while a guest runs. Acknowledging one and ending it are two steps, priority drop and
+//! deactivation (`ICC_CTLR_EL1.EOImode` = 1): the second is left to the guest if the interrupt was
+//! handed to it in a list register.
 //!
 //! Everything is group 1 and of one priority. The distributor and redistributor are driven by
 //! `arm-gic`, the CPU interface by the accessors of `arm-sysregs`, the list registers stand in
@@ -23,9 +23,6 @@ use arm_sysregs::el1::accessors::{
 use arm_sysregs::el1::registers::{IccCtlrEl1, IccDirEl1};
 use core::ptr::NonNull;
 
-/// The virtual CPU interface's maintenance interrupt (Arm BSA, "PPI assignments").
-pub const MAINTENANCE: u32 = 25;
-
 /// INTIDs from here on are no interrupts ("Special INTIDs").
 const SPECIAL: u32 = 1020;
 
@@ -44,7 +41,7 @@ pub struct Gic {
 
 impl Gic {
     /// Initializes the GIC and this CPU's interface to it, with nothing enabled but the
-    /// [`MAINTENANCE`] interrupt, and empty list registers.
+    /// maintenance interrupt, and empty list registers.
     ///
     /// # Safety
     ///
@@ -89,7 +86,7 @@ impl Gic {
         GicCpuInterface::enable_group1(true);
         lists::reset(self.lists);
         barrier::isb(barrier::SY);
-        self.set_enabled(MAINTENANCE, true);
+        self.set_enabled(Self::MAINTENANCE, true);
     }
 
     /// Lets the shared interrupt `intid`, level-sensitive, be signalled to the CPU of affinity
@@ -111,32 +108,23 @@ impl Gic {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSuchInterrupt(pub u32);
 
-/// Acknowledges the most urgent pending interrupt and drops its priority. It stays active. `None`
-/// if there is none: it went away, or was spurious.
-#[inline]
-#[must_use]
-pub fn acknowledge() -> Option<u32> {
-    let taken = read_icc_iar1_el1();
-    let intid = taken.intid();
-    if intid >= SPECIAL {
-        return None;
-    }
-    // "Observability of the effects of accesses to the GIC registers": the acknowledge is done
-    // before the interrupt is handled.
-    barrier::dsb(barrier::SY);
-    if let Ok(intid) = IntId::try_from(intid) {
-        write_icc_eoir1_el1(intid.into());
-    }
-    Some(intid)
-}
-
-/// Deactivates the physical interrupt `intid`, which [`acknowledge`] gave.
-#[inline]
-pub fn deactivate(intid: u32) {
-    write_icc_dir_el1(IccDirEl1::empty().with_intid(intid));
-}
-
 impl PhysicalInterrupts for Gic {
+    /// Arm BSA, "PPI assignments".
+    const MAINTENANCE: u32 = 25;
+
+    #[inline]
+    fn acknowledge(&mut self) -> Option<u32> {
+        let intid = IntId::try_from(read_icc_iar1_el1().intid()).ok()?;
+        if u32::from(intid) >= SPECIAL {
+            return None;
+        }
+        // The acknowledge takes effect before the interrupt is handled: "Observability of the effects
+        // of accesses to the GIC registers".
+        barrier::dsb(barrier::SY);
+        write_icc_eoir1_el1(intid.into());
+        Some(intid.into())
+    }
+
     fn set_enabled(&mut self, intid: u32, enabled: bool) {
         let Ok(intid) = IntId::try_from(intid) else { return };
         // The only error is that the INTID is not private: nothing of the guest's then.
@@ -144,8 +132,9 @@ impl PhysicalInterrupts for Gic {
         self.redistributor.wait_for_pending_write();
     }
 
+    #[inline]
     fn deactivate(&mut self, intid: u32) {
-        deactivate(intid);
+        write_icc_dir_el1(IccDirEl1::empty().with_intid(intid));
     }
 }
 

@@ -17,7 +17,8 @@ pub(crate) struct Cpu {
     pub(crate) writes: usize,
     pub(crate) underflow: bool,
     pub(crate) physical_enabled: u32,
-    pub(crate) deactivated: u32,
+    pub(crate) deactivated: u64,
+    pub(crate) arrived: Option<u32>,
 }
 
 impl Cpu {
@@ -96,6 +97,12 @@ impl ListRegisters for Cpu {
 }
 
 impl PhysicalInterrupts for Cpu {
+    const MAINTENANCE: u32 = 25;
+
+    fn acknowledge(&mut self) -> Option<u32> {
+        self.arrived.take()
+    }
+
     fn set_enabled(&mut self, intid: u32, enabled: bool) {
         if enabled {
             self.physical_enabled |= 1 << intid;

@@ -29,8 +29,8 @@
 //!
 //! # The guest's own timers
 //!
-//! [`LINKED`] PPIs are physical. One that fires causes an exit; the hypervisor acknowledges it, drops
-//! its priority and calls [`Gic::physical`]. It stays physically active, so it cannot fire again,
+//! [`LINKED`] PPIs are physical. One that fires causes an exit; the hypervisor acknowledges it, which
+//! drops its priority, and calls [`Gic::physical`]. It stays physically active, so it cannot fire again,
 //! until the guest ends it: the list register is linked to it (`ICH_LR<n>_EL2.HW`), and ending it
 //! costs no exit.
 //!
@@ -200,8 +200,8 @@ impl Gic {
         true
     }
 
-    /// A maintenance interrupt came: list registers have something to tell. The caller deactivates
-    /// it; [`Self::flush`] takes its cause away.
+    /// A maintenance interrupt came: list registers have something to tell. [`Self::flush`] takes
+    /// the cause away, after which the interrupt can be deactivated.
     #[inline]
     pub const fn sync(&mut self) {
         self.changed = true;

@@ -13,6 +13,7 @@ use super::{Bus, BusError, Console, Width};
 use hv_abi::bundle::{
     DEVICE_GICV3_DISTRIBUTOR, DEVICE_GICV3_REDISTRIBUTOR, DEVICE_PL011, Device, MAX_DEVICES,
 };
+use paging::addr::Gpa;
 use std::vec::Vec;
 
 const UART: u64 = 0x0900_0000;
@@ -54,10 +55,11 @@ impl Machine {
     }
 
     fn read(&mut self, gpa: u64) -> u64 {
-        self.bus.read(gpa, Width::Word, &self.cpu).unwrap()
+        self.bus.read(Gpa::from_bits(gpa), Width::Word, &self.cpu).unwrap()
     }
 
     fn write(&mut self, gpa: u64, value: u64) {
+        let gpa = Gpa::from_bits(gpa);
         self.bus.write(gpa, Width::Word, value, &mut self.cpu, &mut self.text).unwrap();
     }
 }
@@ -77,8 +79,9 @@ fn virt() -> [Device; 3] {
 #[test]
 fn finds_devices_and_nothing_beside_them() {
     let mut machine = Machine::new();
-    assert!(machine.bus.contains(UART + 0xfff));
+    assert!(machine.bus.contains(Gpa::from_bits(UART + 0xfff)));
     for gpa in [0, DISTRIBUTOR - 1, DISTRIBUTOR + 0x1_0000, UART - 1, UART + 0x1000, u64::MAX] {
+        let gpa = Gpa::from_bits(gpa);
         assert!(!machine.bus.contains(gpa));
         assert_eq!(machine.bus.read(gpa, Width::Word, &machine.cpu), None);
         let Machine { bus, cpu, text } = &mut machine;
@@ -110,7 +113,7 @@ fn prints() {
     for byte in *b"Umbra\n" {
         assert_eq!(machine.read(FR) & 1 << 5, 0, "never full");
         let Machine { bus, cpu, text } = &mut machine;
-        bus.write(DR, Width::Byte, 0xab00 | u64::from(byte), cpu, text).unwrap();
+        bus.write(Gpa::from_bits(DR), Width::Byte, 0xab00 | u64::from(byte), cpu, text).unwrap();
     }
     assert_eq!(machine.text.0, b"Umbra\n");
     assert_eq!(machine.read(FR), 1 << 7 | 1 << 4, "nothing to send, nothing received");
@@ -172,6 +175,22 @@ fn interrupts_reach_the_controller_as_levels() {
 }
 
 #[test]
+fn sorts_physical_interrupts() {
+    const MAINTENANCE: u32 = 25;
+    const TIMER: u32 = 27;
+    let mut machine = Machine::new();
+    let interrupt = |machine: &mut Machine, intid| {
+        machine.cpu.arrived = Some(intid);
+        machine.bus.interrupt(&mut machine.cpu)
+    };
+    assert_eq!(machine.bus.interrupt(&mut machine.cpu), None, "it went away");
+    assert_eq!(interrupt(&mut machine, 33), Some(33));
+    assert_eq!(interrupt(&mut machine, TIMER), None);
+    assert_eq!(interrupt(&mut machine, MAINTENANCE), None);
+    assert_eq!(machine.cpu.deactivated, 1 << TIMER | 1 << MAINTENANCE);
+}
+
+#[test]
 fn registers_keep_what_they_hold() {
     let mut machine = Machine::new();
     for (offset, mask) in
@@ -188,12 +207,13 @@ fn registers_keep_what_they_hold() {
 fn any_access_is_survived() {
     let mut machine = Machine::new();
     for offset in 0..0x1000 {
+        let gpa = Gpa::from_bits(UART + offset);
         for width in Width::ALL {
-            let value = machine.bus.read(UART + offset, width, &machine.cpu).unwrap();
+            let value = machine.bus.read(gpa, width, &machine.cpu).unwrap();
             assert_eq!(value & !width.mask(), 0);
             for value in [u64::MAX, 0, offset.wrapping_mul(0x9e37_79b9_7f4a_7c15)] {
                 let Machine { bus, cpu, text } = &mut machine;
-                bus.write(UART + offset, width, value, cpu, text).unwrap();
+                bus.write(gpa, width, value, cpu, text).unwrap();
             }
             machine.bus.receive(offset as u8);
         }
