@@ -1,4 +1,89 @@
-//! x
-pub(crate) fn run(_: &crate::cli::Bench) -> anyhow::Result<u8> {
-    Ok(1)
+//! `cargo xtask bench`: what the project must reach, and what it reaches.
+//!
+//! Every figure is a count of instructions or bytes under the reference emulator. Those of durations
+//! come from a hypervisor without probes, as the guest's own clock saw them; those of exits from one
+//! that counts.
+
+mod budgets;
+mod compare;
+mod figures;
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use comfy_table::Cell;
+use serde_json::json;
+
+use self::budgets::Budget;
+use self::figures::Figures;
+use crate::cli::{self, Arch, Probes};
+use crate::lab::Lab;
+use crate::setup::{self, Need};
+use crate::{paths, table};
+
+/// `cargo xtask bench`.
+pub(crate) fn run(options: &cli::Bench) -> Result<u8> {
+    let arch = Arch::Aarch64;
+    let install = options.set_up.install();
+    setup::ensure(&[Need::Emulator(arch)], install)?;
+    let toolchain = setup::toolchain(arch, install)?;
+    let lab = Lab::new(arch, &toolchain, &[Probes::Off, Probes::Counts, Probes::Full])?;
+    let figures = Figures::take(&lab)?;
+    let budgets = budgets::all(&lab, &figures)?;
+    print!("{}", render(&budgets));
+    let comparisons = [compare::mmu_ops(&figures), compare::memory_motion(&figures)];
+    for comparison in &comparisons {
+        print!("{comparison}");
+    }
+    let missed: Vec<_> = budgets.iter().filter(|budget| !budget.met()).collect();
+    let mandatory = missed.iter().filter(|budget| budget.mandatory).count();
+    println!(
+        "\n{} met, {} missed, of which {mandatory} mandatory",
+        budgets.len() - missed.len(),
+        missed.len()
+    );
+    for budget in &missed {
+        println!("MISSED: {} ({})", budget.name, budget.mode);
+    }
+    let file = options.json.clone().unwrap_or_else(|| paths::own().join("bench.json"));
+    let whole = json!({
+        "tools": { "emulator": lab.emulator.version, "compiler": toolchain.compiler.version },
+        "budgets": budgets.iter().map(Budget::json).collect::<Vec<_>>(),
+        "results": figures.json(),
+    });
+    let text = serde_json::to_string_pretty(&whole)? + "\n";
+    fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    println!("saved as {}", file.display());
+    Ok(u8::from(mandatory > 0))
+}
+
+fn render(budgets: &[Budget]) -> String {
+    let mut table = table::table(&["budget", "mode", "figure", "limit", "", "how it is measured"]);
+    for budget in budgets {
+        let verdict = match (budget.met(), budget.mandatory) {
+            (true, _) => "met",
+            (false, true) => "MISSED (mandatory)",
+            (false, false) => "MISSED",
+        };
+        let figure =
+            budget.figure.map_or_else(|| "none".to_owned(), |figure| amount(figure, budget.unit));
+        table.add_row(vec![
+            Cell::new(budget.name),
+            Cell::new(budget.mode),
+            table::right(figure),
+            table::right(amount(budget.limit, budget.unit)),
+            Cell::new(verdict),
+            Cell::new(&budget.how),
+        ]);
+    }
+    format!("\n{}\n", table::drawn(table))
+}
+
+fn amount(value: f64, unit: &str) -> String {
+    let digits = usize::from(value.fract() != 0.0);
+    let whole = table::number(value.trunc() as u64);
+    match digits {
+        0 => format!("{whole} {unit}"),
+        _ => format!("{whole}{} {unit}", format!("{:.2}", value.fract()).trim_start_matches('0')),
+    }
 }

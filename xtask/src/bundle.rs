@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use hv_abi::bundle::{Device, Header, MAGIC, Segment, VERSION};
 use zerocopy::IntoBytes as _;
 
+use crate::cli::Block;
 use crate::devicetree;
 use crate::elf::Elf;
 use crate::image::{self, IMAGE_SIZE_AT, Image};
@@ -27,6 +28,12 @@ pub(crate) struct Settings {
     pub(crate) block_shift: u32,
     /// One exit in how many is measured.
     pub(crate) sample: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { block_shift: Block::Middle.shift(), sample: 1 }
+    }
 }
 
 /// Makes the bundle of `machine` with `image` and, if there is one, `initrd` in its memory.
@@ -168,8 +175,6 @@ mod tests {
     use super::*;
     use crate::paths;
 
-    const SETTINGS: Settings = Settings { block_shift: 21, sample: 1 };
-
     fn machine() -> Machine {
         Machine::read(&paths::guests().join("machine.toml")).unwrap()
     }
@@ -181,7 +186,8 @@ mod tests {
 
     #[test]
     fn a_bundle_holds_what_was_put_in() {
-        let bytes = make(&machine(), &image(0x4009_0000), Some(vec![9; 5000]), SETTINGS).unwrap();
+        let bytes = make(&machine(), &image(0x4009_0000), Some(vec![9; 5000]), Settings::default())
+            .unwrap();
         let (header, rest) = Header::read_from_prefix(&bytes).unwrap();
         assert_eq!((header.magic, header.version), (MAGIC, VERSION));
         assert_eq!(header.length, bytes.len() as u64);
@@ -199,9 +205,12 @@ mod tests {
     fn what_does_not_fit_is_refused() {
         let mut machine = machine();
         machine.memory = 4 << 20;
-        assert!(make(&machine, &image(0x4009_0000), None, SETTINGS).is_ok());
-        assert!(make(&machine, &image(0x4030_0000), None, SETTINGS).is_err());
-        assert!(make(&machine, &image(0x4009_0000), Some(vec![0; 3 << 20]), SETTINGS).is_err());
+        assert!(make(&machine, &image(0x4009_0000), None, Settings::default()).is_ok());
+        assert!(make(&machine, &image(0x4030_0000), None, Settings::default()).is_err());
+        assert!(
+            make(&machine, &image(0x4009_0000), Some(vec![0; 3 << 20]), Settings::default())
+                .is_err()
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub(crate) fn run() -> u8 {
         Need::Linker(arch),
         Need::Rustfmt,
         Need::Clippy,
+        Need::BareClippy(arch),
     ];
     let mut missing = 0;
     for need in needs {

@@ -20,7 +20,7 @@ use anyhow::{Context as _, Result, bail};
 
 use self::child::Child;
 use self::interrupt::Running;
-pub(crate) use self::interrupt::STATUS as INTERRUPTED;
+pub(crate) use self::interrupt::{STATUS as INTERRUPTED, seen as interrupted};
 use self::stream::Splitter;
 use crate::progress::Step;
 use crate::setup::emulator::Emulator;

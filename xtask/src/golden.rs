@@ -1,1 +1,140 @@
+//! Golden reports: what a run must say again next time.
+//!
+//! Counts and verdicts are golden, durations never: a new compiler changes every duration and no
+//! count. `UPDATE_EXPECT=1` accepts what a run says.
 
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::emu::{End, Ran};
+use crate::paths;
+use crate::qemu::results;
+use crate::report::{Report, Row};
+
+/// The variable that accepts what a run says.
+const UPDATE: &str = "UPDATE_EXPECT";
+/// Keys of result lines whose values are durations.
+const DURATIONS: [&str; 10] = [
+    "ticks",
+    "per_page",
+    "per_op",
+    "min",
+    "median",
+    "mean",
+    "max",
+    "clock_cost",
+    "cost",
+    "frequency",
+];
+
+/// What a guest computed: its result lines without durations. The same in every mode.
+pub(crate) fn computed(ran: &Ran) -> String {
+    let mut out = String::new();
+    for line in results(&ran.console).iter().filter(|line| line.name != "exit") {
+        let _ = write!(out, "@ {}", line.name);
+        for (key, value) in line.fields.iter().filter(|(key, _)| !DURATIONS.contains(key)) {
+            let _ = write!(out, " {key}={value}");
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// What of a run is golden.
+pub(crate) fn text(ran: &Ran, report: &Report) -> String {
+    let mut out = computed(ran);
+    if ran.end != End::Off {
+        let _ = writeln!(out, "end {:?}", ran.end);
+    }
+    if report.exits.total > 0 {
+        let _ = writeln!(out, "exits {}", report.exits.total);
+    }
+    rows(&mut out, "exit", &report.reasons);
+    rows(&mut out, "fn", &report.functions);
+    rows(&mut out, "outcome", &report.outcomes);
+    for counter in report.counters.iter().filter(|counter| counter.value > 0) {
+        let _ = writeln!(out, "counter {} {}", counter.name, counter.value);
+    }
+    for phase in &report.phases {
+        let _ = writeln!(out, "phase {} ops={} exits={}", phase.name, phase.ops, phase.exits);
+    }
+    if let Some(verdict) = &report.verdict {
+        let _ = writeln!(
+            out,
+            "verdict {} code={} reason={}",
+            verdict.kind, verdict.code, verdict.reason
+        );
+    }
+    out
+}
+
+fn rows(out: &mut String, kind: &str, rows: &[Row]) {
+    for row in rows.iter().filter(|row| row.count > 0) {
+        let function =
+            row.function.as_ref().map_or(String::new(), |function| format!("{function}."));
+        let _ = writeln!(out, "{kind} {function}{} {}", row.name, row.count);
+    }
+}
+
+/// Compares `text` with the golden file `name`, or accepts it.
+pub(crate) fn compare(name: &str, text: &str) -> Result<()> {
+    let file = file(name);
+    if env::var_os(UPDATE).is_some_and(|value| value == "1") {
+        return fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()));
+    }
+    let golden = fs::read_to_string(&file)
+        .with_context(|| format!("{} cannot be read; {UPDATE}=1 makes it", file.display()))?;
+    match first_difference(&golden, text) {
+        None => Ok(()),
+        Some((line, expected, found)) => bail!(
+            "differs from tests/golden/{name}.txt in line {line}: expected `{expected}`, found `{found}`; if that is \
+             right, {UPDATE}=1 accepts it"
+        ),
+    }
+}
+
+fn file(name: &str) -> PathBuf {
+    paths::root().join("tests/golden").join(format!("{name}.txt"))
+}
+
+/// The number of the first line in which two texts differ, and both lines.
+pub(crate) fn first_difference(a: &str, b: &str) -> Option<(usize, String, String)> {
+    let (mut ours, mut theirs) = (a.lines(), b.lines());
+    for number in 1.. {
+        match (ours.next(), theirs.next()) {
+            (None, None) => break,
+            (x, y) if x == y => {}
+            (x, y) => {
+                let text = |line: Option<&str>| line.unwrap_or("nothing").to_owned();
+                return Some((number, text(x), text(y)));
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_not_golden() {
+        let ran = Ran {
+            end: End::Off,
+            console: "@ a row=1 ticks=5 sum=7\nnoise\n@ exit code=0\n".to_owned(),
+            records: Vec::new(),
+            registers: None,
+        };
+        assert_eq!(computed(&ran), "@ a row=1 sum=7\n");
+    }
+
+    #[test]
+    fn the_first_difference_is_found() {
+        assert_eq!(first_difference("a\nb", "a\nb"), None);
+        assert_eq!(first_difference("a\nb", "a"), Some((2, "b".to_owned(), "nothing".to_owned())));
+    }
+}

@@ -18,6 +18,8 @@ mod elf;
 mod emu;
 mod golden;
 mod image;
+mod kernel;
+mod lab;
 mod manifest;
 mod paths;
 mod process;

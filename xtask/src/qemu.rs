@@ -4,37 +4,29 @@ mod summary;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::json;
 
 use crate::build::{self, Variant};
-use crate::bundle::{self, Settings};
+use crate::bundle::Settings;
 use crate::cli::Qemu;
 use crate::emu::{self, Boot, Ran};
-use crate::image::Image;
+use crate::kernel::Kernel;
 use crate::manifest::{self, Machine};
 use crate::report::Report;
 use crate::setup::emulator::{self, Emulator};
 use crate::setup::{self, Install, Need};
+use crate::table;
 use crate::toolchain::Toolchain;
-use crate::{paths, table};
 
-pub(crate) use self::summary::results;
+pub(crate) use self::summary::{ResultLine, native_status, results};
 
 /// The guest that runs when none is named.
 const GUEST: &str = "hello";
 /// When a guest is stopped, in seconds.
 const TIMEOUT: u64 = 120;
-/// The memory of the computer that the hypervisor runs on: room for guest RAM that is aligned to
-/// 1 GiB, and for the hypervisor beside it.
-const HOST_MEMORY: u64 = 4 << 30;
-/// What it has more than the guest's RAM where that is large.
-const HOST_EXTRA: u64 = 3 << 30;
-
 /// What is booted.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -54,9 +46,9 @@ pub(crate) fn run(options: &Qemu) -> Result<u8> {
     let default = (!options.debug).then_some(TIMEOUT);
     let boot = Boot {
         emulator: &emulator,
-        kernel: &made.kernel,
+        kernel: made.kernel.path(),
         hypervisor: !options.native,
-        memory: if options.native { plan.machine.memory } else { host_memory(&plan.machine) },
+        memory: made.kernel.memory,
         arguments: options.native.then_some(plan.machine.arguments.as_str()),
         initrd: plan.machine.initrd.as_deref().filter(|_| options.native),
         debug: options.debug.then_some(made.symbols.as_path()),
@@ -70,7 +62,7 @@ pub(crate) fn run(options: &Qemu) -> Result<u8> {
     } else if !options.native {
         print!("{}", table::render(&report));
     }
-    let status = summary::conclude(options.native, &ran, &report);
+    let status = summary::conclude(options.native, plan.guest.is_none(), &ran, &report);
     if let Some(file) = &options.json {
         let compiler = made.toolchain.map(|toolchain| toolchain.compiler.version);
         write_json(file, &emulator, compiler.as_deref(), &ran, &report, status)?;
@@ -100,8 +92,9 @@ pub(crate) fn plan(options: &Qemu) -> Result<Plan> {
         .with_context(|| format!("the machine {} does not make sense", file.display()))?;
     for (what, file) in [("image", &machine.image), ("initrd", &machine.initrd)] {
         if let Some(file) = file {
-            fs::File::open(file)
-                .with_context(|| format!("cannot read the {what} {}", file.display()))?;
+            let shown = file.display();
+            fs::File::open(file).with_context(|| format!("cannot read the {what} {shown}"))?;
+            ensure!(file.is_file(), "the {what} {shown} is no file");
         }
     }
     let guest = machine.image.is_none().then(|| guest.to_owned());
@@ -111,7 +104,7 @@ pub(crate) fn plan(options: &Qemu) -> Result<Plan> {
 /// What a plan became.
 struct Made {
     /// What the emulator loads.
-    kernel: PathBuf,
+    kernel: Kernel,
     /// What a debugger reads.
     symbols: PathBuf,
     /// What it was built with, if anything had to be.
@@ -135,36 +128,17 @@ fn make(options: &Qemu, plan: &Plan, install: Install) -> Result<Made> {
                 Variant { arch: options.arch, paging: options.paging, probes: options.probes };
             build::hypervisor(toolchain, variant)?
         }
-        _ => return Ok(Made { kernel: image.clone(), symbols: image, toolchain }),
+        _ => {
+            return Ok(Made {
+                kernel: Kernel::native(image.clone(), &plan.machine),
+                symbols: image,
+                toolchain,
+            });
+        }
     };
     let settings = Settings { block_shift: options.block.shift(), sample: options.sample };
-    let kernel = assemble(&hypervisor, &plan.machine, &image, settings)?;
+    let kernel = Kernel::assemble(&hypervisor, &plan.machine, &image, settings)?;
     Ok(Made { kernel, symbols: hypervisor, toolchain })
-}
-
-/// Puts machine and image behind a hypervisor, in a file that no other run uses.
-pub(crate) fn assemble(
-    hypervisor: &Path,
-    machine: &Machine,
-    image: &Path,
-    settings: Settings,
-) -> Result<PathBuf> {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let loaded = Image::read(image, &machine.ram())?;
-    let initrd = machine.initrd.as_ref().map(|file| {
-        fs::read(file).with_context(|| format!("cannot read the initrd {}", file.display()))
-    });
-    let bundle = bundle::make(machine, &loaded, initrd.transpose()?, settings)?;
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let file =
-        paths::own().join("run").join(format!("{}-{}-{number}.img", loaded.name, process::id()));
-    bundle::write(hypervisor, &bundle, &file)?;
-    Ok(file)
-}
-
-/// The memory of the computer under the hypervisor.
-pub(crate) fn host_memory(machine: &Machine) -> u64 {
-    HOST_MEMORY.max(machine.memory.next_multiple_of(1 << 30) + HOST_EXTRA)
 }
 
 fn write_json(

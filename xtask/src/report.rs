@@ -219,16 +219,6 @@ impl Report {
     pub(crate) fn unit(&self) -> &str {
         self.clock.text("unit").unwrap_or("ticks")
     }
-
-    /// The function `name`.
-    pub(crate) fn function(&self, name: &str) -> Option<&Row> {
-        self.functions.iter().find(|row| row.name == name)
-    }
-
-    /// The phase `name`.
-    pub(crate) fn phase(&self, name: &str) -> Option<&Phase> {
-        self.phases.iter().find(|phase| phase.name == name)
-    }
 }
 
 fn row(fields: &Fields) -> Result<Row> {
@@ -263,6 +253,12 @@ fn buckets(text: &str) -> Result<Vec<(u32, u64)>> {
         Ok((log2.parse()?, count.parse()?))
     };
     text.split(',').filter(|part| !part.is_empty()).map(pair).collect()
+}
+
+/// A report of every kind of record, for tests.
+#[cfg(test)]
+pub(crate) fn small_report() -> Report {
+    tests::parse(tests::SMALL).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -301,8 +297,8 @@ umbra end";
         assert_eq!(report.reasons[1].histogram, [(6, 2)]);
         assert_eq!(report.outcomes[1].histogram, [(6, 1)]);
         assert!(report.outcomes[0].histogram.is_empty());
-        assert_eq!(report.function("sh_page_fault").map(|row| row.count), Some(2));
-        assert_eq!(report.phase("boot").and_then(|phase| phase.time), Some(300));
+        assert_eq!(report.functions[0].count, 2);
+        assert_eq!(report.phases[0].time, Some(300));
         assert_eq!(report.verdict.map(|verdict| verdict.status()), Some(7));
     }
 

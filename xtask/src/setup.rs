@@ -32,6 +32,8 @@ pub(crate) enum Need {
     Rustfmt,
     /// The linter: `cargo xtask test` only.
     Clippy,
+    /// The linter for the bare-metal target: `cargo xtask test` only.
+    BareClippy(Arch),
 }
 
 /// A way to get what is missing.
@@ -133,6 +135,7 @@ impl Need {
             Self::Linker(_) => "an ELF linker (rust-lld or ld.lld)".to_owned(),
             Self::Rustfmt => "rustfmt".to_owned(),
             Self::Clippy => "clippy".to_owned(),
+            Self::BareClippy(arch) => format!("clippy for {}", arch.target()),
         }
     }
 
@@ -144,6 +147,7 @@ impl Need {
             Self::Linker(_) => toolchain::linker().map(|found| found.display().to_string()),
             Self::Rustfmt => component("fmt"),
             Self::Clippy => component("clippy"),
+            Self::BareClippy(arch) => toolchain::bare_clippy(arch),
         }
     }
 
@@ -152,6 +156,8 @@ impl Need {
         let rustup = process::find("rustup").is_some();
         let by_rustup = |command: String| rustup.then(|| Remedy::of(command));
         match self {
+            // A person who names one is not helped by another.
+            Self::Emulator(_) if variable(emulator::OVERRIDE).is_some() => Vec::new(),
             Self::Emulator(_) => apt::qemu().into_iter().collect(),
             Self::Compiler(arch) => by_rustup(format!("rustup target add {}", arch.target()))
                 .into_iter()
@@ -166,6 +172,7 @@ impl Need {
                 .into_iter()
                 .chain(apt::install(&["rust-web-clippy"]))
                 .collect(),
+            Self::BareClippy(_) => apt::install(&["rust-web-clippy"]).into_iter().collect(),
         }
     }
 

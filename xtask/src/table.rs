@@ -52,7 +52,7 @@ pub(crate) fn render(report: &Report) -> String {
         for counter in counters {
             table.add_row(cells(&counter.name, [number(counter.value)]));
         }
-        section(&mut out, "Counters", &table.to_string());
+        section(&mut out, "Counters", &drawn(table));
     }
     if !report.phases.is_empty() {
         let heading = format!("Phases of the guest; time of their exits in {unit}");
@@ -94,26 +94,43 @@ fn rows<'a>(what: &str, rows: impl Iterator<Item = (usize, &'a Row)>) -> String 
         for (depth, row) in rows {
             table.add_row(cells(&indented(depth, &row.name), [number(row.count)]));
         }
-        return table.to_string();
+        return drawn(table);
     }
-    let headings =
-        ["count", "samples", "total", "self", "mean", "stddev", "min", "p50", "p90", "p99", "max"];
-    let mut table =
-        table(&[&[what], headings.as_slice(), &["histogram, by powers of two"]].concat());
+    // Where every event was measured, one column says it for both.
+    let is_sample = |row: &Row| row.time.as_ref().is_some_and(|time| time.samples != row.count);
+    let sampled = rows.iter().any(|(_, row)| is_sample(row));
+    let before: &[&str] = if sampled { &[what, "count", "samples"] } else { &[what, "count"] };
+    let times = ["total", "self", "mean", "stddev", "min", "p50", "p90", "p99", "max"];
+    let mut table = table(&[before, &times, &["histogram"]].concat());
     for (depth, row) in rows {
         let mut line = vec![number(row.count)];
+        if sampled {
+            line.push(row.time.as_ref().map_or(NOTHING.to_owned(), |time| number(time.samples)));
+        }
         match &row.time {
             Some(time) if time.samples > 0 => {
                 let own = time.exclusive.map_or(NOTHING.to_owned(), number);
-                line.extend([number(time.samples), number(time.inclusive), own]);
-                line.extend([decimal(time.mean), decimal(time.stddev)]);
+                line.extend([
+                    number(time.inclusive),
+                    own,
+                    decimal(time.mean),
+                    decimal(time.stddev),
+                ]);
                 line.extend([time.min, time.p50, time.p90, time.p99, time.max].map(number));
             }
-            _ => line.extend(headings[1..].iter().map(|_| NOTHING.to_owned())),
+            _ => line.extend(times.map(|_| NOTHING.to_owned())),
         }
         let mut line = cells(&indented(depth, &row.name), line);
         line.push(Cell::new(bars(&row.histogram)));
         table.add_row(line);
+    }
+    drawn(table)
+}
+
+/// A table as text, its columns two characters apart.
+pub(crate) fn drawn(mut table: Table) -> String {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
     }
     table.to_string()
 }
@@ -130,7 +147,7 @@ fn phases(phases: &[Phase]) -> String {
         let line = [number(phase.ops), number(phase.exits), each(phase.exits), time, time_each];
         table.add_row(cells(&phase.name, line));
     }
-    table.to_string()
+    drawn(table)
 }
 
 /// A table with these headings, the first to the left and the others to the right.
@@ -145,8 +162,12 @@ pub(crate) fn table(headings: &[&str]) -> Table {
 
 /// A line of such a table.
 pub(crate) fn cells(first: &str, rest: impl IntoIterator<Item = String>) -> Vec<Cell> {
-    let right = |text| Cell::new(text).set_alignment(CellAlignment::Right);
     std::iter::once(Cell::new(first)).chain(rest.into_iter().map(right)).collect()
+}
+
+/// A cell to the right.
+pub(crate) fn right(text: String) -> Cell {
+    Cell::new(text).set_alignment(CellAlignment::Right)
 }
 
 fn indented(depth: usize, name: &str) -> String {
@@ -196,6 +217,7 @@ fn bars(histogram: &[(u32, u64)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::small_report;
 
     #[test]
     fn numbers_are_parted() {
@@ -203,6 +225,19 @@ mod tests {
         assert_eq!(number(999), "999");
         assert_eq!(number(1_234_567), "1,234,567");
         assert_eq!(decimal(1234.56), "1,234.6");
+    }
+
+    #[test]
+    fn outcomes_stand_below_their_function() {
+        let text = render(&small_report());
+        let lines: Vec<_> = text.lines().map(str::trim_end).collect();
+        let at = |start: &str| {
+            lines.iter().position(|line| line.trim_start().starts_with(start)).unwrap()
+        };
+        assert_eq!(at("mmio"), at("sh_page_fault") + 2);
+        assert!(lines[at("mmio")].starts_with("    mmio"));
+        assert!(text.contains("durations in instructions"));
+        assert!(lines[at("data_abort")].ends_with("64 █"));
     }
 
     #[test]

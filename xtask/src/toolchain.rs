@@ -6,6 +6,7 @@
 //! is taken.
 
 use std::env;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,7 +55,19 @@ impl Toolchain {
 
     /// `cargo SUBCOMMAND` for the target.
     pub(crate) fn cargo(&self, subcommand: &str) -> Command {
-        let mut cargo = host_cargo();
+        self.aim(host_cargo(), subcommand)
+    }
+
+    /// `cargo clippy` for the target. The linter must be of the compiler's own version, so a system
+    /// compiler brings its own.
+    pub(crate) fn clippy(&self) -> Command {
+        match self.compiler.own_clippy() {
+            Some(program) => self.aim(in_root(program.into()), "clippy"),
+            None => self.cargo("clippy"),
+        }
+    }
+
+    fn aim(&self, mut cargo: Command, subcommand: &str) -> Command {
         let target = self.arch.target();
         cargo.args([subcommand, "--target", target]).env("RUSTC", &self.compiler.rustc);
         let variable = target.to_uppercase().replace('-', "_");
@@ -69,11 +82,33 @@ impl Toolchain {
     }
 }
 
+impl Compiler {
+    /// Where its linter must be, if it is not the one that cargo finds.
+    fn own_clippy(&self) -> Option<PathBuf> {
+        (self.from_source && self.rustc == Path::new(SYSTEM_RUSTC))
+            .then(|| self.rustc.with_file_name("cargo-clippy"))
+    }
+}
+
+/// Finds the linter for bare metal, or says that there is none.
+pub(crate) fn bare_clippy(arch: Arch) -> Result<String, String> {
+    match compiler(arch)?.own_clippy() {
+        Some(program) => process::output(Command::new(&program).arg("--version"))
+            .ok_or_else(|| format!("{} does not run", program.display())),
+        None => process::output(host_cargo().args(["clippy", "--version"]))
+            .ok_or_else(|| "`cargo clippy` does not run".to_owned()),
+    }
+}
+
 /// The cargo that runs this tool, in the root of the tree.
 pub(crate) fn host_cargo() -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(crate::paths::root());
-    cargo
+    in_root(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+fn in_root(program: OsString) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(crate::paths::root());
+    command
 }
 
 /// Finds a compiler for `arch`, or says why none will do.

@@ -43,6 +43,6 @@ fn handle() {
 }
 
 /// Whether Ctrl-C was seen.
-pub(super) fn seen() -> bool {
+pub(crate) fn seen() -> bool {
     SEEN.load(Ordering::SeqCst)
 }

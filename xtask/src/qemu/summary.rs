@@ -34,8 +34,9 @@ pub(crate) fn native_status(console: &str) -> Option<u8> {
 }
 
 /// Says on the standard error stream how the run ended, where that is not plain, and returns the
-/// exit status.
-pub(super) fn conclude(native: bool, ran: &Ran, report: &Report) -> u8 {
+/// exit status. A native guest from outside the tree has no way to give one: that it switched its
+/// machine off is enough.
+pub(super) fn conclude(native: bool, foreign: bool, ran: &Ran, report: &Report) -> u8 {
     for violation in report.violations() {
         eprintln!("warning: the report contradicts itself: {violation}");
     }
@@ -56,6 +57,7 @@ pub(super) fn conclude(native: bool, ran: &Ran, report: &Report) -> u8 {
             eprintln!("error: interrupted");
             emu::INTERRUPTED
         }
+        End::Off if native && foreign => native_status(&ran.console).unwrap_or(0),
         End::Off if native => native_status(&ran.console).unwrap_or_else(|| {
             eprintln!("error: the guest ended without an exit status");
             1

@@ -39,11 +39,6 @@ impl Fields {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// Whether there are none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The value of `key`.
     pub(crate) fn text(&self, key: &str) -> Result<&str> {
         self.iter()

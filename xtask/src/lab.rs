@@ -1,0 +1,128 @@
+//! Runs for tests and benchmarks: guests of this tree, in every mode, without a console.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+
+use crate::build::{self, Variant};
+use crate::bundle::Settings;
+use crate::cli::{Arch, Paging, Probes};
+use crate::emu::{self, Boot, Ran};
+use crate::kernel::Kernel;
+use crate::manifest::Machine;
+use crate::report::Report;
+use crate::setup::emulator::{self, Emulator};
+use crate::toolchain::Toolchain;
+
+/// What a guest runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The bare machine.
+    Native,
+    /// The hypervisor.
+    Under(Paging),
+}
+
+impl Mode {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] =
+        [Self::Native, Self::Under(Paging::Nested), Self::Under(Paging::Shadow)];
+
+    /// Its name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Under(paging) => paging.name(),
+        }
+    }
+}
+
+/// One run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run<'a> {
+    /// The guest.
+    pub(crate) guest: &'a str,
+    /// Its arguments; without, the manifest's.
+    pub(crate) arguments: Option<&'a str>,
+    /// What it runs on.
+    pub(crate) mode: Mode,
+    /// What is recorded.
+    pub(crate) probes: Probes,
+    /// When it is stopped.
+    pub(crate) timeout: Duration,
+}
+
+/// Everything that is built, ready to run.
+#[derive(Debug)]
+pub(crate) struct Lab {
+    /// The emulator.
+    pub(crate) emulator: Emulator,
+    arch: Arch,
+    guests: BTreeMap<String, PathBuf>,
+    hypervisors: Vec<(Variant, PathBuf)>,
+}
+
+impl Lab {
+    /// Builds all guests, and the hypervisor in both modes with each of `probes`.
+    pub(crate) fn new(arch: Arch, toolchain: &Toolchain, probes: &[Probes]) -> Result<Self> {
+        let emulator = emulator::look(arch).map_err(|why| anyhow!(why))?;
+        let names = build::guest_names()?;
+        let listed: Vec<_> = names.iter().map(String::as_str).collect();
+        let images = build::guests(toolchain, arch, &listed)?;
+        let mut hypervisors = Vec::new();
+        for &probes in probes {
+            for paging in [Paging::Nested, Paging::Shadow] {
+                let variant = Variant { arch, paging, probes };
+                hypervisors.push((variant, build::hypervisor(toolchain, variant)?));
+            }
+        }
+        let guests = names.into_iter().zip(images).collect();
+        Ok(Self { emulator, arch, guests, hypervisors })
+    }
+
+    /// The names of all guests.
+    pub(crate) fn guests(&self) -> impl Iterator<Item = &str> {
+        self.guests.keys().map(String::as_str)
+    }
+
+    /// The ELF file of a variant of the hypervisor.
+    pub(crate) fn hypervisor(&self, paging: Paging, probes: Probes) -> Result<&PathBuf> {
+        let wanted = Variant { arch: self.arch, paging, probes };
+        let found = self.hypervisors.iter().find(|(variant, _)| *variant == wanted);
+        Ok(&found.with_context(|| format!("{} was not built", wanted.name()))?.1)
+    }
+
+    /// Runs a guest to its end.
+    pub(crate) fn run(&self, run: &Run<'_>) -> Result<(Ran, Report)> {
+        let image = self
+            .guests
+            .get(run.guest)
+            .with_context(|| format!("there is no guest {}", run.guest))?;
+        let mut machine = Machine::read(&Machine::file_for(run.guest))?;
+        if let Some(arguments) = run.arguments {
+            machine.arguments = arguments.to_owned();
+        }
+        let kernel = match run.mode {
+            Mode::Native => Kernel::native(image.clone(), &machine),
+            Mode::Under(paging) => {
+                let settings = Settings::default();
+                Kernel::assemble(self.hypervisor(paging, run.probes)?, &machine, image, settings)?
+            }
+        };
+        let ran = emu::boot(&Boot {
+            emulator: &self.emulator,
+            kernel: kernel.path(),
+            hypervisor: run.mode != Mode::Native,
+            memory: kernel.memory,
+            arguments: (run.mode == Mode::Native).then_some(machine.arguments.as_str()),
+            initrd: None,
+            debug: None,
+            timeout: Some(run.timeout),
+            echo: false,
+        })?;
+        let report = Report::parse(&ran.records)?;
+        Ok((ran, report))
+    }
+}

@@ -1,0 +1,240 @@
+//! Every guest in every mode, in the emulator.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use super::tally::Tally;
+use crate::cli::Probes;
+use crate::emu::{self, End, Ran};
+use crate::golden;
+use crate::lab::{Lab, Mode, Run};
+use crate::progress::Step;
+use crate::qemu::native_status;
+use crate::report::Report;
+
+/// How many emulators run at once.
+const AT_ONCE: usize = 2;
+/// When a run is stopped. Runs that share a computer with others take longer.
+const TIMEOUT: Duration = Duration::from_secs(240);
+/// The guests whose reports are compared between two runs.
+const TWICE: [&str; 2] = ["hello", "mmu-ops"];
+/// The guest that does what a guest must not, one deed for each argument. Native runs of it make no
+/// sense.
+const ROGUE: &str = "rogue";
+
+/// What a case must come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Must {
+    /// The guest ends by itself with status 0.
+    Succeed,
+    /// The hypervisor ends it.
+    BeStopped,
+}
+
+/// A case.
+#[derive(Clone, Copy, Debug)]
+struct Case<'a> {
+    guest: &'a str,
+    arguments: Option<&'a str>,
+    mode: Mode,
+    must: Must,
+}
+
+/// What [`ROGUE`] can be told to do, and how that must end.
+const DEEDS: [(&str, Must); 0] = [];
+
+impl Case<'_> {
+    fn name(&self) -> String {
+        let deed =
+            self.arguments.map_or_else(String::new, |deed| format!("-{}", deed.replace(' ', "-")));
+        format!("{}{deed}-{}", self.guest, self.mode.name())
+    }
+
+    const fn run(&self, probes: Probes) -> Run<'_> {
+        Run {
+            guest: self.guest,
+            arguments: self.arguments,
+            mode: self.mode,
+            probes,
+            timeout: TIMEOUT,
+        }
+    }
+}
+
+/// Runs all of them.
+pub(super) fn all(tally: &mut Tally, lab: &Lab) -> Result<()> {
+    let cases = cases(lab);
+    let wanted: Vec<_> = cases
+        .iter()
+        .filter(|case| tally.wants(&format!("run: {}", case.name())))
+        .copied()
+        .collect();
+    let results = in_parallel(&wanted, |case| once(lab, case));
+    let mut computed = BTreeMap::<_, Vec<(&str, String)>>::new();
+    for (case, result) in wanted.iter().zip(results) {
+        let text = result.and_then(|(ran, text)| {
+            golden::compare(&case.name(), &text).map(|()| golden::computed(&ran))
+        });
+        if let Ok(text) = &text {
+            computed
+                .entry((case.guest, case.arguments))
+                .or_default()
+                .push((case.mode.name(), text.clone()));
+        }
+        tally.note(&format!("run: {}", case.name()), text.map(drop));
+    }
+    for ((guest, _), texts) in &computed {
+        tally.case(&format!("the same answers in every mode: {guest}"), || agree(texts));
+    }
+    let twice: Vec<_> = cases
+        .iter()
+        .filter(|case| {
+            TWICE.contains(&case.guest) && case.mode != Mode::Native && case.arguments.is_none()
+        })
+        .filter(|case| tally.wants(&format!("twice: {}", case.name())))
+        .copied()
+        .collect();
+    for (case, result) in twice.iter().zip(in_parallel(&twice, |case| identical(lab, case))) {
+        tally.note(&format!("twice: {}", case.name()), result);
+    }
+    Ok(())
+}
+
+fn cases(lab: &Lab) -> Vec<Case<'_>> {
+    let mut cases = Vec::new();
+    for guest in lab.guests() {
+        for mode in Mode::ALL {
+            if guest != ROGUE {
+                cases.push(Case { guest, arguments: None, mode, must: Must::Succeed });
+            } else if mode != Mode::Native {
+                let deeds = DEEDS.iter();
+                cases.extend(deeds.map(|&(deed, must)| Case {
+                    guest,
+                    arguments: Some(deed),
+                    mode,
+                    must,
+                }));
+            }
+        }
+    }
+    cases
+}
+
+/// Does the same with each item, some at once, and keeps their order.
+fn in_parallel<T: Copy + Sync, R: Send>(
+    items: &[T],
+    work: impl Fn(&T) -> Result<R> + Sync,
+) -> Vec<Result<R>> {
+    let step = Mutex::new(None);
+    let next = Mutex::new(items.iter().enumerate());
+    let done = Mutex::new(BTreeMap::new());
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let taken = next.lock().map(|mut items| items.next());
+                    let Ok(Some((index, item))) = taken else { break };
+                    if emu::interrupted() {
+                        break;
+                    }
+                    if let Ok(mut step) = step.lock() {
+                        *step = Some(Step::begin(format!("run {} of {}", index + 1, items.len())));
+                    }
+                    let result = work(item);
+                    if let Ok(mut done) = done.lock() {
+                        done.insert(index, result);
+                    }
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_default();
+    (0..items.len()).map(|index| done.remove(&index).context("it did not run").flatten()).collect()
+}
+
+fn once(lab: &Lab, case: &Case<'_>) -> Result<(Ran, String)> {
+    let (ran, report) = lab.run(&case.run(Probes::Counts))?;
+    ensure!(ran.end == End::Off, "it did not end in {} s: {}", TIMEOUT.as_secs(), last_words(&ran));
+    check(case, &ran, &report)?;
+    let text = golden::text(&ran, &report);
+    Ok((ran, text))
+}
+
+fn check(case: &Case<'_>, ran: &Ran, report: &Report) -> Result<()> {
+    if case.mode == Mode::Native {
+        return match native_status(&ran.console) {
+            Some(0) => Ok(()),
+            Some(status) => bail!("its status is {status}: {}", last_words(ran)),
+            None => bail!("it ended without a status: {}", last_words(ran)),
+        };
+    }
+    let violations = report.violations();
+    ensure!(violations.is_empty(), "{}", violations.join("; "));
+    ensure!(report.complete, "the report is not complete: {}", last_words(ran));
+    let verdict = report.verdict.as_ref().context("there is no verdict")?;
+    match case.must {
+        Must::Succeed => ensure!(
+            verdict.status() == 0,
+            "the guest: {} {} {}: {}",
+            verdict.kind,
+            verdict.code,
+            verdict.reason,
+            last_words(ran)
+        ),
+        Must::BeStopped => {
+            ensure!(verdict.kind == "killed" && verdict.status() != 0, "the guest was not stopped")
+        }
+    }
+    Ok(())
+}
+
+fn last_words(ran: &Ran) -> String {
+    let last = ran.console.lines().rfind(|line| !line.trim().is_empty());
+    last.map_or_else(
+        || "the console is empty".to_owned(),
+        |line| format!("last on the console: {line}"),
+    )
+}
+
+/// Fails unless every mode computed the same. What a mode says it did not do (`ops=0`), such as
+/// hypercalls on the bare machine, is no answer.
+fn agree(texts: &[(&str, String)]) -> Result<()> {
+    let undone: Vec<_> = texts
+        .iter()
+        .flat_map(|(_, text)| text.lines())
+        .filter_map(|line| line.strip_suffix(" ops=0"))
+        .collect();
+    let done = |text: &str| {
+        let lines = text.lines().filter(|line| !undone.iter().any(|row| line.starts_with(row)));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let Some(((first, expected), rest)) = texts.split_first() else { return Ok(()) };
+    for (mode, text) in rest {
+        if let Some((line, a, b)) = golden::first_difference(&done(expected), &done(text)) {
+            bail!("line {line}: {first} says `{a}`, {mode} says `{b}`");
+        }
+    }
+    Ok(())
+}
+
+/// Runs a case twice, fully measured: every byte must be the same, and every identity must hold.
+fn identical(lab: &Lab, case: &Case<'_>) -> Result<()> {
+    let (first, report) = lab.run(&case.run(Probes::Full))?;
+    let violations = report.violations();
+    ensure!(violations.is_empty(), "{}", violations.join("; "));
+    let (second, _) = lab.run(&case.run(Probes::Full))?;
+    for (what, a, b) in [
+        ("console", &first.console, &second.console),
+        ("report", &first.records.join("\n"), &second.records.join("\n")),
+    ] {
+        if let Some((line, a, b)) = golden::first_difference(a, b) {
+            bail!("the {what} differs in line {line}: `{a}`, then `{b}`");
+        }
+    }
+    ensure!(first.records.len() > 1 && report.complete, "there is no report");
+    Ok(())
+}
