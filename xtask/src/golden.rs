@@ -10,10 +10,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::emu::{End, Ran};
+use crate::emu::Ran;
 use crate::paths;
 use crate::qemu::results;
-use crate::report::{Report, Row};
+use crate::report::{Report, Row, Verdict};
 
 /// The variable that accepts what a run says.
 const UPDATE: &str = "UPDATE_EXPECT";
@@ -47,9 +47,6 @@ pub(crate) fn computed(ran: &Ran) -> String {
 /// What of a run is golden.
 pub(crate) fn text(ran: &Ran, report: &Report) -> String {
     let mut out = computed(ran);
-    if ran.end != End::Off {
-        let _ = writeln!(out, "end {:?}", ran.end);
-    }
     if report.exits.total > 0 {
         let _ = writeln!(out, "exits {}", report.exits.total);
     }
@@ -62,14 +59,21 @@ pub(crate) fn text(ran: &Ran, report: &Report) -> String {
     for phase in &report.phases {
         let _ = writeln!(out, "phase {} ops={} exits={}", phase.name, phase.ops, phase.exits);
     }
-    if let Some(verdict) = &report.verdict {
-        let _ = writeln!(
-            out,
-            "verdict {} code={} reason={}",
-            verdict.kind, verdict.code, verdict.reason
-        );
-    }
+    verdict(&mut out, report);
     out
+}
+
+/// What of a run is golden that was ended from outside, at no exact time.
+pub(crate) fn ending(ran: &Ran, report: &Report) -> String {
+    let mut out = computed(ran);
+    verdict(&mut out, report);
+    out
+}
+
+fn verdict(out: &mut String, report: &Report) {
+    if let Some(Verdict { kind, code, reason }) = &report.verdict {
+        let _ = writeln!(out, "verdict {kind} code={code} reason={reason}");
+    }
 }
 
 fn rows(out: &mut String, kind: &str, rows: &[Row]) {
@@ -120,6 +124,7 @@ pub(crate) fn first_difference(a: &str, b: &str) -> Option<(usize, String, Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::emu::End;
 
     #[test]
     fn durations_are_not_golden() {

@@ -72,14 +72,17 @@ impl Remedy {
                 Err(error) => error.to_string(),
             };
             drop(step);
-            eprintln!("set-up: `{command}` failed: {}", last_line(&messages));
+            eprintln!("set-up: `{command}` failed: {}", complaint(&messages));
             false
         })
     }
 }
 
-fn last_line(text: &str) -> &str {
-    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message").trim()
+/// The line of a program's messages that says what went wrong.
+fn complaint(text: &str) -> &str {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let named = |line: &&str| line.starts_with("error") || line.starts_with("E:");
+    lines.clone().find(named).or_else(|| lines.next_back()).unwrap_or("no message")
 }
 
 /// Whether what is missing may be installed.

@@ -137,7 +137,7 @@ pub(crate) fn drawn(mut table: Table) -> String {
 
 fn phases(phases: &[Phase]) -> String {
     let mut table = table(&["phase", "operations", "exits", "exits/op", "time", "time/op"]);
-    for phase in phases {
+    for phase in &merged(phases) {
         let each = |total: u64| match phase.ops {
             0 => NOTHING.to_owned(),
             ops => format!("{:.3}", total as f64 / ops as f64),
@@ -148,6 +148,22 @@ fn phases(phases: &[Phase]) -> String {
         table.add_row(cells(&phase.name, line));
     }
     drawn(table)
+}
+
+/// Phases of one name as one, where the first of them stands.
+fn merged(phases: &[Phase]) -> Vec<Phase> {
+    let mut merged = Vec::<Phase>::new();
+    for phase in phases {
+        match merged.iter_mut().find(|known| known.name == phase.name) {
+            Some(known) => {
+                known.ops += phase.ops;
+                known.exits += phase.exits;
+                known.time = known.time.zip(phase.time).map(|(known, more)| known + more);
+            }
+            None => merged.push(phase.clone()),
+        }
+    }
+    merged
 }
 
 /// A table with these headings, the first to the left and the others to the right.

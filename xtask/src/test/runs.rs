@@ -14,7 +14,7 @@ use crate::golden;
 use crate::lab::{Lab, Mode, Run};
 use crate::progress::Step;
 use crate::qemu::native_status;
-use crate::report::Report;
+use crate::report::{Report, Verdict};
 
 /// How many emulators run at once.
 const AT_ONCE: usize = 2;
@@ -22,17 +22,20 @@ const AT_ONCE: usize = 2;
 const TIMEOUT: Duration = Duration::from_secs(240);
 /// The guests whose reports are compared between two runs.
 const TWICE: [&str; 2] = ["hello", "mmu-ops"];
-/// The guest that does what a guest must not, one deed for each argument. Native runs of it make no
-/// sense.
-const ROGUE: &str = "rogue";
+/// When a guest that does not end by itself is asked to.
+const SOON: Duration = Duration::from_secs(3);
+/// The guest that does what a guest must not; its argument says what.
+const MISBEHAVE: &str = "misbehave";
 
 /// What a case must come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Must {
-    /// The guest ends by itself with status 0.
-    Succeed,
-    /// The hypervisor ends it.
-    BeStopped,
+    /// The guest ends by itself, with this status.
+    End(u8),
+    /// It ends with a status that is not 0: its own, or that of a guest that was stopped.
+    Fail,
+    /// It goes on until the hypervisor is asked to end it.
+    GoOn,
 }
 
 /// A case.
@@ -44,8 +47,27 @@ struct Case<'a> {
     must: Must,
 }
 
-/// What [`ROGUE`] can be told to do, and how that must end.
-const DEEDS: [(&str, Must); 0] = [];
+/// What [`MISBEHAVE`] can be told to do, and what must come of it under either way of paging.
+const DEEDS: [(&str, Must); 18] = [
+    ("status", Must::End(42)),
+    ("panic", Must::Fail),
+    ("calls", Must::End(0)),
+    ("phases", Must::End(0)),
+    ("smc", Must::End(0)),
+    ("garbage", Must::Fail),
+    ("fault-loop", Must::GoOn),
+    ("spin", Must::GoOn),
+    ("sleep", Must::GoOn),
+    ("privilege", Must::Fail),
+    ("granule", Must::Fail),
+    ("nowhere", Must::Fail),
+    ("beyond", Must::Fail),
+    ("table-beyond", Must::Fail),
+    ("table-device", Must::Fail),
+    ("root-beyond", Must::Fail),
+    ("device-pair", Must::Fail),
+    ("device-code", Must::Fail),
+];
 
 impl Case<'_> {
     fn name(&self) -> String {
@@ -55,13 +77,8 @@ impl Case<'_> {
     }
 
     const fn run(&self, probes: Probes) -> Run<'_> {
-        Run {
-            guest: self.guest,
-            arguments: self.arguments,
-            mode: self.mode,
-            probes,
-            timeout: TIMEOUT,
-        }
+        let timeout = if matches!(self.must, Must::GoOn) { SOON } else { TIMEOUT };
+        Run { guest: self.guest, arguments: self.arguments, mode: self.mode, probes, timeout }
     }
 }
 
@@ -108,8 +125,8 @@ fn cases(lab: &Lab) -> Vec<Case<'_>> {
     let mut cases = Vec::new();
     for guest in lab.guests() {
         for mode in Mode::ALL {
-            if guest != ROGUE {
-                cases.push(Case { guest, arguments: None, mode, must: Must::Succeed });
+            if guest != MISBEHAVE {
+                cases.push(Case { guest, arguments: None, mode, must: Must::End(0) });
             } else if mode != Mode::Native {
                 let deeds = DEEDS.iter();
                 cases.extend(deeds.map(|&(deed, must)| Case {
@@ -158,37 +175,33 @@ fn in_parallel<T: Copy + Sync, R: Send>(
 
 fn once(lab: &Lab, case: &Case<'_>) -> Result<(Ran, String)> {
     let (ran, report) = lab.run(&case.run(Probes::Counts))?;
-    ensure!(ran.end == End::Off, "it did not end in {} s: {}", TIMEOUT.as_secs(), last_words(&ran));
     check(case, &ran, &report)?;
-    let text = golden::text(&ran, &report);
+    let text = match case.must {
+        Must::GoOn => golden::ending(&ran, &report),
+        Must::End(_) | Must::Fail => golden::text(&ran, &report),
+    };
     Ok((ran, text))
 }
 
 fn check(case: &Case<'_>, ran: &Ran, report: &Report) -> Result<()> {
-    if case.mode == Mode::Native {
-        return match native_status(&ran.console) {
-            Some(0) => Ok(()),
-            Some(status) => bail!("its status is {status}: {}", last_words(ran)),
-            None => bail!("it ended without a status: {}", last_words(ran)),
-        };
-    }
-    let violations = report.violations();
-    ensure!(violations.is_empty(), "{}", violations.join("; "));
-    ensure!(report.complete, "the report is not complete: {}", last_words(ran));
-    let verdict = report.verdict.as_ref().context("there is no verdict")?;
-    match case.must {
-        Must::Succeed => ensure!(
-            verdict.status() == 0,
-            "the guest: {} {} {}: {}",
-            verdict.kind,
-            verdict.code,
-            verdict.reason,
-            last_words(ran)
-        ),
-        Must::BeStopped => {
-            ensure!(verdict.kind == "killed" && verdict.status() != 0, "the guest was not stopped")
-        }
-    }
+    let end = if case.must == Must::GoOn { End::Timeout } else { End::Off };
+    ensure!(ran.end == end, "it ended by {:?}: {}", ran.end, last_words(ran));
+    let status = if case.mode == Mode::Native {
+        native_status(&ran.console)
+    } else {
+        let violations = report.violations();
+        ensure!(violations.is_empty(), "{}", violations.join("; "));
+        ensure!(report.complete, "the report is not complete: {}", last_words(ran));
+        report.verdict.as_ref().map(Verdict::status)
+    };
+    let status =
+        status.with_context(|| format!("it ended without a status: {}", last_words(ran)))?;
+    let right = match case.must {
+        Must::End(wanted) => status == wanted,
+        Must::Fail | Must::GoOn => status != 0,
+    };
+    let reason = report.verdict.as_ref().map_or("", |verdict| &verdict.reason);
+    ensure!(right, "its status is {status} {reason}: {}", last_words(ran));
     Ok(())
 }
 
