@@ -57,4 +57,9 @@ pub trait Probe {
     fn stop_as(&mut self, event: Event, outcome: Event, span: Span<Self::Stamp>);
     /// `event` happened `times` times; it has no duration.
     fn count(&mut self, event: Event, times: u64);
+
+    /// How many exits began so far; 0 if nothing is recorded.
+    fn exits(&self) -> u64;
+    /// The time of all measured exits that are over; 0 if none is measured.
+    fn time(&self) -> u64;
 }

@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use crate::{Clock, Distribution, Event, Probe, Span};
+use crate::{Clock, Distribution, Event, Kind, Probe, Span};
 
 /// Records nothing and costs nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,17 +27,24 @@ impl Probe for Off {
     fn stop_as(&mut self, _event: Event, _outcome: Event, _span: Span<()>) {}
     #[inline(always)]
     fn count(&mut self, _event: Event, _times: u64) {}
+    fn exits(&self) -> u64 {
+        0
+    }
+    fn time(&self) -> u64 {
+        0
+    }
 }
 
 /// Counts events and reads no clock.
 #[derive(Clone, Debug)]
 pub struct Counts {
     counts: [u64; Event::COUNT],
+    exits: u64,
 }
 
 impl Counts {
     /// Nothing counted yet.
-    pub const NEW: Self = Self { counts: [0; Event::COUNT] };
+    pub const NEW: Self = Self { counts: [0; Event::COUNT], exits: 0 };
 
     /// How often `event` happened.
     #[must_use]
@@ -53,6 +60,7 @@ impl Probe for Counts {
 
     #[inline]
     fn enter(&mut self, _stamp: u64) -> Span<()> {
+        self.exits += 1;
         Span(())
     }
     #[inline]
@@ -71,6 +79,12 @@ impl Probe for Counts {
     #[inline]
     fn count(&mut self, event: Event, times: u64) {
         self.counts[event.index()] += times;
+    }
+    fn exits(&self) -> u64 {
+        self.exits
+    }
+    fn time(&self) -> u64 {
+        0
     }
 }
 
@@ -117,6 +131,12 @@ impl<C: Clock> Full<C> {
     pub const fn sample(&mut self, rate: u32) {
         self.rate = if rate == 0 { 1 } else { rate };
         self.countdown = 1;
+    }
+
+    /// One exit in how many is measured.
+    #[must_use]
+    pub const fn rate(&self) -> u32 {
+        self.rate
     }
 
     /// How often `event` happened, measured or not.
@@ -182,6 +202,7 @@ impl<C: Clock> Probe for Full<C> {
 
     #[inline]
     fn enter(&mut self, stamp: u64) -> Span<Stamp> {
+        self.counts.exits += 1;
         self.choose();
         self.nested = 0;
         Span(Stamp { since: stamp, outer: 0 })
@@ -221,6 +242,15 @@ impl<C: Clock> Probe for Full<C> {
     fn count(&mut self, event: Event, times: u64) {
         self.counts.count(event, times);
     }
+
+    fn exits(&self) -> u64 {
+        self.counts.exits
+    }
+
+    fn time(&self) -> u64 {
+        let exits = Event::ALL.iter().filter(|event| event.kind() == Kind::Exit);
+        exits.map(|&event| self.distribution(event).inclusive()).sum()
+    }
 }
 
 /// Counts for tests, so that a test can require that a path was taken.
@@ -231,7 +261,6 @@ mod tests {
     use core::cell::Cell;
 
     use super::*;
-    use crate::Kind;
 
     std::thread_local! {
         static TIME: Cell<u64> = const { Cell::new(0) };

@@ -1,0 +1,116 @@
+//! Physical memory as tables: the only way to a byte of the pool or of guest RAM.
+//!
+//! The hypervisor's own map is an identity, so a physical address is a pointer. What makes that sound
+//! is established once, in [`PhysicalMemory::new`]: the two ranges exist, are mapped, and belong
+//! to nobody else. Every entry is an atomic, because the MMU's walker and guests use the same bytes.
+
+use core::arch::asm;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use paging::addr::{ENTRIES, Frame, GuestPhys, HostPhys, Hpa, Index, PAGE_SHIFT};
+use paging::layout::Layout;
+use paging::mem::{Entries, Memory};
+use paging::pool::PageId;
+
+/// A frame as 512 descriptors. 4 KiB, aligned to 4 KiB.
+#[derive(Debug)]
+#[repr(C, align(4096))]
+pub struct FrameTable([AtomicU64; ENTRIES]);
+
+impl Entries for FrameTable {
+    #[inline]
+    fn get(&self, at: Index) -> u64 {
+        self.0[at.get()].load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn set(&self, at: Index, raw: u64) {
+        self.0[at.get()].store(raw, Ordering::Relaxed);
+    }
+
+    /// 16 entries a turn, by pairs of zero registers.
+    #[inline]
+    fn clear(&self) {
+        // SAFETY: the block writes the 4 KiB of `self`, whose entries may change behind a shared
+        // reference because they are atomics; each is written by aligned 8-byte halves.
+        unsafe {
+            asm!(
+                "2:",
+                "stp xzr, xzr, [{at}], #16",
+                "stp xzr, xzr, [{at}], #16",
+                "stp xzr, xzr, [{at}], #16",
+                "stp xzr, xzr, [{at}], #16",
+                "stp xzr, xzr, [{at}], #16",
+                "stp xzr, xzr, [{at}], #16",
+                "stp xzr, xzr, [{at}], #16",
+                "stp xzr, xzr, [{at}], #16",
+                "cmp {at}, {end}",
+                "b.ne 2b",
+                at = inout(reg) self.0.as_ptr() => _,
+                end = in(reg) self.0.as_ptr_range().end,
+                options(nostack),
+            );
+        }
+    }
+}
+
+/// The pool of table frames and the RAM of one guest.
+#[derive(Debug)]
+pub struct PhysicalMemory {
+    pool: &'static [FrameTable],
+    guest: &'static [FrameTable],
+    layout: Layout,
+}
+
+impl PhysicalMemory {
+    /// The `frames` frames from `pool` on, and the RAM of `layout`.
+    ///
+    /// # Safety
+    ///
+    /// Both ranges are RAM, aligned to 4 KiB, identity-mapped as normal memory for as long as the
+    /// hypervisor runs, apart from each other, and nothing else in the hypervisor refers to them
+    /// but other `PhysicalMemory`s of the same guest.
+    #[must_use]
+    pub unsafe fn new(pool: Hpa, frames: usize, layout: Layout) -> Self {
+        let at = pool.bits() as *const FrameTable;
+        let ram = layout.backing().start().bits() as *const FrameTable;
+        Self {
+            // SAFETY: the caller gives the range; atomics may be written by others at any time.
+            pool: unsafe { core::slice::from_raw_parts(at, frames) },
+            // SAFETY: the same.
+            guest: unsafe { core::slice::from_raw_parts(ram, layout.frames() as usize) },
+            layout,
+        }
+    }
+
+    /// Where pool frame 1 stands.
+    fn base(&self) -> u64 {
+        self.pool.as_ptr() as u64 >> PAGE_SHIFT
+    }
+}
+
+impl Memory for PhysicalMemory {
+    type Table = FrameTable;
+    type Guest = FrameTable;
+
+    #[inline]
+    fn table(&self, page: PageId) -> &FrameTable {
+        &self.pool[page.number() as usize - 1]
+    }
+
+    #[inline]
+    fn frame_of(&self, page: PageId) -> Frame<HostPhys> {
+        Frame::from_number(self.base() + u64::from(page.number()) - 1)
+    }
+
+    #[inline]
+    fn page_of(&self, frame: Frame<HostPhys>) -> Option<PageId> {
+        let number = frame.number().checked_sub(self.base())?;
+        if number < self.pool.len() as u64 { PageId::new(number as u32 + 1) } else { None }
+    }
+
+    #[inline]
+    fn guest(&self, frame: Frame<GuestPhys>) -> Option<&FrameTable> {
+        self.guest.get(self.layout.ram_index(frame)?)
+    }
+}

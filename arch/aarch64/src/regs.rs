@@ -1,0 +1,353 @@
+//! Registers that are ours to write, each as a type, and the few instructions that touch them.
+//!
+//! Plain accessors come from `aarch64-cpu`. What is here are names for the bits that this
+//! hypervisor decides about, and registers that crate does not have.
+
+use core::arch::asm;
+
+use aarch64_cpu::registers::{MDCR_EL2, MDSCR_EL1, Readable, TTBR0_EL1, TTBR1_EL1, Writeable};
+use bitflags::bitflags;
+
+bitflags! {
+    /// SCTLR_EL1, as far as it is looked at.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Sctlr: u64 {
+        /// M: stage 1 is on.
+        const MMU = 1 << 0;
+        /// WXN: what may be written is not executed.
+        const WRITE_EXECUTE_NEVER = 1 << 19;
+        /// SPAN: PSTATE.PAN is left alone by an exception.
+        const SET_NO_PAN = 1 << 23;
+        /// E0E: data accesses at EL0 are big-endian.
+        const BIG_ENDIAN_EL0 = 1 << 24;
+        /// EE: data accesses and walks at EL1 are big-endian.
+        const BIG_ENDIAN = 1 << 25;
+        /// DSSBS: PSTATE.SSBS after an exception.
+        const DEFAULT_SSBS = 1 << 44;
+    }
+}
+
+bitflags! {
+    /// TCR_EL1: what shadow paging decides about ("TCR_EL1, Translation Control Register").
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Tcr: u64 {
+        /// EPD0: no walks of TTBR0_EL1.
+        const NO_WALK0 = 1 << 7;
+        /// TG0: 0 is 4 KiB.
+        const GRANULE0 = 0b11 << 14;
+        /// EPD1: no walks of TTBR1_EL1.
+        const NO_WALK1 = 1 << 23;
+        /// TG1: 0b10 is 4 KiB.
+        const GRANULE1 = 0b11 << 30;
+        /// TG1 for 4 KiB.
+        const GRANULE1_4K = 0b10 << 30;
+        /// IPS: the size of an output address.
+        const OUTPUT_SIZE = 0b111 << 32;
+        /// IPS: 40 bits.
+        const OUTPUT_40_BITS = 0b010 << 32;
+        /// TBI0.
+        const TOP_BYTE_IGNORED0 = 1 << 37;
+        /// TBI1.
+        const TOP_BYTE_IGNORED1 = 1 << 38;
+        /// HA: hardware sets the access flag.
+        const HARDWARE_ACCESS = 1 << 39;
+        /// HD: hardware sets the dirty state.
+        const HARDWARE_DIRTY = 1 << 40;
+        /// HPD0.
+        const FLAT0 = 1 << 41;
+        /// HPD1.
+        const FLAT1 = 1 << 42;
+        /// HWU059 to HWU162: hardware uses bits of a leaf.
+        const HARDWARE_USE = 0xff << 43;
+        /// DS: 52-bit addresses.
+        const LARGE_ADDRESS = 1 << 59;
+    }
+}
+
+impl Tcr {
+    /// What the ID registers of a shadowed guest say it does not have: RES0.
+    pub const ABSENT: Self = Self::HARDWARE_ACCESS
+        .union(Self::HARDWARE_DIRTY)
+        .union(Self::HARDWARE_USE)
+        .union(Self::LARGE_ADDRESS);
+    /// Bits of T0SZ and of T1SZ.
+    const SIZE: u64 = 0x3f;
+    /// Where T1SZ begins.
+    const SIZE1_SHIFT: u32 = 16;
+    /// Where IPS begins.
+    const OUTPUT_SHIFT: u32 = 32;
+    /// The least TnSZ: 48-bit addresses.
+    const SIZE_MIN: u64 = 16;
+    /// The largest TnSZ without FEAT_TTST: 25-bit addresses.
+    const SIZE_MAX: u64 = 39;
+
+    /// TnSZ of `half`, within the limits that the architecture applies to it.
+    #[must_use]
+    pub fn size(self, half: usize) -> u64 {
+        let field = self.bits() >> if half == 0 { 0 } else { Self::SIZE1_SHIFT } & Self::SIZE;
+        field.clamp(Self::SIZE_MIN, Self::SIZE_MAX)
+    }
+
+    /// The same register with TnSZ of both halves within those limits.
+    #[must_use]
+    pub fn with_clamped_sizes(self) -> Self {
+        let fields = Self::SIZE | Self::SIZE << Self::SIZE1_SHIFT;
+        let sizes = self.size(0) | self.size(1) << Self::SIZE1_SHIFT;
+        Self::from_bits_retain(self.bits() & !fields | sizes)
+    }
+
+    /// Bits of an output address that IPS allows.
+    #[must_use]
+    pub const fn output_bits(self) -> u32 {
+        match (self.bits() & Self::OUTPUT_SIZE.bits()) >> Self::OUTPUT_SHIFT {
+            0 => 32,
+            1 => 36,
+            2 => 40,
+            3 => 42,
+            4 => 44,
+            _ => 48,
+        }
+    }
+}
+
+bitflags! {
+    /// A saved program status ("SPSR_EL2, Saved Program Status Register").
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Pstate: u64 {
+        /// M\[0\]: the level's own stack pointer.
+        const OWN_STACK = 1 << 0;
+        /// M\[3:2\]: EL1.
+        const EL1 = 1 << 2;
+        /// M\[4\]: AArch32.
+        const AARCH32 = 1 << 4;
+        /// F: FIQs are masked.
+        const NO_FIQ = 1 << 6;
+        /// I: IRQs are masked.
+        const NO_IRQ = 1 << 7;
+        /// A: SErrors are masked.
+        const NO_ERROR = 1 << 8;
+        /// D: debug exceptions are masked.
+        const NO_DEBUG = 1 << 9;
+        /// SSBS: speculative store bypass is safe.
+        const SSBS = 1 << 12;
+        /// SS: one instruction before a software step.
+        const STEP = 1 << 21;
+        /// PAN: privileged accesses to user memory fault.
+        const PAN = 1 << 22;
+        /// UAO: unprivileged loads and stores are privileged.
+        const UAO = 1 << 23;
+        /// DIT: data-independent timing.
+        const DIT = 1 << 24;
+        /// TCO: tags are not checked.
+        const TCO = 1 << 25;
+        /// NZCV: the condition flags.
+        const FLAGS = 0b1111 << 28;
+    }
+}
+
+impl Pstate {
+    /// EL1 with its own stack pointer.
+    const EL1H: Self = Self::EL1.union(Self::OWN_STACK);
+    /// Everything masked.
+    const MASKED: Self =
+        Self::NO_FIQ.union(Self::NO_IRQ).union(Self::NO_ERROR).union(Self::NO_DEBUG);
+    /// EL1h with everything masked: what a CPU starts in.
+    pub const AT_RESET: Self = Self::EL1H.union(Self::MASKED);
+
+    /// Offsets of synchronous vectors ("Exception vectors", D1.3.1).
+    const VECTOR_SP0: u64 = 0x000;
+    const VECTOR_OWN_STACK: u64 = 0x200;
+    const VECTOR_LOWER: u64 = 0x400;
+
+    /// Whether it is EL1.
+    #[must_use]
+    pub const fn is_el1(self) -> bool {
+        self.contains(Self::EL1)
+    }
+
+    /// Where, from VBAR_EL1, a synchronous exception to EL1 goes.
+    #[must_use]
+    pub const fn synchronous_vector(self) -> u64 {
+        match (self.is_el1(), self.contains(Self::OWN_STACK)) {
+            (false, _) => Self::VECTOR_LOWER,
+            (true, true) => Self::VECTOR_OWN_STACK,
+            (true, false) => Self::VECTOR_SP0,
+        }
+    }
+
+    /// The state in which an exception to EL1 is taken ("AArch64.TakeException").
+    #[must_use]
+    pub const fn at_exception(self, sctlr: Sctlr) -> Self {
+        let kept = self.intersection(Self::FLAGS.union(Self::PAN).union(Self::DIT));
+        let mut new = kept.union(Self::AT_RESET).union(Self::TCO);
+        if !sctlr.contains(Sctlr::SET_NO_PAN) {
+            new = new.union(Self::PAN);
+        }
+        if sctlr.contains(Sctlr::DEFAULT_SSBS) {
+            new = new.union(Self::SSBS);
+        }
+        new
+    }
+}
+
+bitflags! {
+    /// Fine-grained traps of register accesses: HFGRTR_EL2 and HFGWTR_EL2.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct RegisterTraps: u64 {
+        /// SCTLR_EL1.
+        const SCTLR = 1 << 29;
+        /// TCR_EL1.
+        const TCR = 1 << 32;
+        /// TTBR0_EL1.
+        const TTBR0 = 1 << 36;
+        /// TTBR1_EL1.
+        const TTBR1 = 1 << 37;
+        /// TPIDR2_EL0 is *not* trapped.
+        const NOT_TPIDR2 = 1 << 55;
+        /// SMPRI_EL1 is *not* trapped.
+        const NOT_SMPRI = 1 << 54;
+    }
+}
+
+bitflags! {
+    /// Fine-grained traps of instructions: HFGITR_EL2.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct InstructionTraps: u64 {
+        /// AT S1E1R, S1E1W, S1E0R, S1E0W, S1E1RP and S1E1WP.
+        const TRANSLATE = 0b11_1111 << 12;
+        /// AT S1E1A.
+        const TRANSLATE_ANY = 1 << 62;
+    }
+}
+
+/// A register that `aarch64-cpu` lacks, by its encoding.
+macro_rules! write_register {
+    ($encoding:literal, $value:expr) => {
+        // SAFETY: the register traps what a guest does, or is the guest's own; it changes nothing
+        // in the execution of the hypervisor.
+        unsafe { asm!(concat!("msr ", $encoding, ", {}"), in(reg) $value, options(nomem, nostack)) }
+    };
+}
+
+/// The value of a register, by its name or encoding.
+macro_rules! read_register {
+    ($encoding:literal) => {{
+        let value: u64;
+        // SAFETY: reading the register changes nothing.
+        unsafe {
+            asm!(concat!("mrs {}, ", $encoding), out(reg) value, options(nomem, nostack));
+        }
+        value
+    }};
+}
+
+/// Sets the fine-grained traps of a guest. The processor has FEAT_FGT.
+pub fn set_fine_traps(
+    reads: RegisterTraps,
+    writes: RegisterTraps,
+    instructions: InstructionTraps,
+) {
+    // HFGRTR_EL2, HFGWTR_EL2, HFGITR_EL2, HDFGRTR_EL2, HDFGWTR_EL2.
+    write_register!("s3_4_c1_c1_4", reads.bits());
+    write_register!("s3_4_c1_c1_5", writes.bits());
+    write_register!("s3_4_c1_c1_6", instructions.bits());
+    write_register!("s3_4_c3_c1_4", 0_u64);
+    write_register!("s3_4_c3_c1_5", 0_u64);
+}
+
+/// Takes every feature from guests that HCRX_EL2 could give. The processor has FEAT_HCX.
+pub fn clear_extended_configuration() {
+    write_register!("s3_4_c1_c2_2", 0_u64);
+}
+
+/// CTR_EL0: how caches are made.
+#[must_use]
+pub fn cache_type() -> u64 {
+    read_register!("ctr_el0")
+}
+
+/// SP_EL0.
+#[must_use]
+pub fn sp_el0() -> u64 {
+    read_register!("sp_el0")
+}
+
+/// SP_EL1.
+#[must_use]
+pub fn sp_el1() -> u64 {
+    read_register!("sp_el1")
+}
+
+/// ID_AA64MMFR3_EL1 and its kind are read by number: `feature` knows which.
+#[must_use]
+pub fn id_register(crm: u8, op2: u8) -> u64 {
+    macro_rules! table {
+        ($($crm:literal $op2:literal $name:literal;)*) => {
+            match (crm, op2) {
+                $(($crm, $op2) => read_register!($name),)*
+                _ => 0,
+            }
+        };
+    }
+    table! {
+        4 0 "s3_0_c0_c4_0"; 4 1 "s3_0_c0_c4_1"; 4 2 "s3_0_c0_c4_2"; 4 4 "s3_0_c0_c4_4";
+        5 0 "s3_0_c0_c5_0"; 5 1 "s3_0_c0_c5_1";
+        6 0 "s3_0_c0_c6_0"; 6 1 "s3_0_c0_c6_1"; 6 2 "s3_0_c0_c6_2"; 6 3 "s3_0_c0_c6_3";
+        7 0 "s3_0_c0_c7_0"; 7 1 "s3_0_c0_c7_1"; 7 2 "s3_0_c0_c7_2"; 7 3 "s3_0_c0_c7_3";
+        7 4 "s3_0_c0_c7_4";
+    }
+}
+
+/// Loads the roots of the EL1&0 regime, both with the same ASID, so that TCR_EL1.A1 does not matter.
+pub fn load_roots(tables: [u64; 2], asid: u16) {
+    /// Where the ASID of a TTBR begins.
+    const ASID_SHIFT: u32 = 48;
+    let tag = u64::from(asid) << ASID_SHIFT;
+    TTBR0_EL1.set(tables[0] | tag);
+    TTBR1_EL1.set(tables[1] | tag);
+}
+
+/// PMCR_EL0.E with LC: the counters run, the cycle counter in 64 bits.
+const COUNTERS_RUN: u64 = 1 << 6 | 1;
+/// PMCCFILTR_EL0.NSH: cycles of EL2 count.
+const COUNT_EL2: u64 = 1 << 27;
+/// PMCNTENSET_EL0.C: the cycle counter.
+const CYCLE_COUNTER: u64 = 1 << 31;
+
+/// Starts the cycle counter at zero, at EL2 too.
+pub fn start_cycle_counter() {
+    write_register!("pmccfiltr_el0", COUNT_EL2);
+    write_register!("pmccntr_el0", 0_u64);
+    write_register!("pmcntenset_el0", CYCLE_COUNTER);
+    write_register!("pmcr_el0", COUNTERS_RUN);
+}
+
+/// MDSCR_EL1.SS: software step.
+const STEP: u64 = 1 << 0;
+/// OSLSR_EL1.OSLK: the OS lock is locked, which disables stepping.
+const OS_LOCKED: u64 = 1 << 1;
+
+/// What of the guest's debug state a step has to put back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DebugState {
+    mdscr: u64,
+    locked: bool,
+}
+
+/// Arms a software step that is taken to EL2.
+#[must_use]
+pub fn begin_step() -> DebugState {
+    let before =
+        DebugState { mdscr: MDSCR_EL1.get(), locked: read_register!("oslsr_el1") & OS_LOCKED != 0 };
+    write_register!("oslar_el1", 0_u64);
+    MDSCR_EL1.set(before.mdscr | STEP);
+    MDCR_EL2.set(MDCR_EL2.get() | MDCR_EL2::TDE::SET.value);
+    before
+}
+
+/// Disarms it.
+pub fn end_step(before: DebugState) {
+    MDSCR_EL1.set(before.mdscr);
+    write_register!("oslar_el1", u64::from(before.locked));
+    MDCR_EL2.set(MDCR_EL2.get() & !MDCR_EL2::TDE::SET.value);
+}

@@ -1,0 +1,295 @@
+//! What firmware gave becomes owned memory, and the bundle a machine to make.
+
+use dtoolkit::fdt::{Fdt, FdtNode};
+use dtoolkit::{Node, Property};
+use hv_abi::bundle::{self, Device, Header, Segment};
+use paging::addr::{Frame, Hpa, Level, PAGE_SIZE};
+use paging::layout::Layout;
+use paging::shadow;
+use zerocopy::FromBytes;
+
+/// A range of host-physical addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// Its first byte.
+    pub start: u64,
+    /// The byte behind its last.
+    pub end: u64,
+}
+
+impl Range {
+    /// The range of `size` bytes from `start` on, unless it reaches beyond the last address.
+    #[must_use]
+    pub const fn new(start: u64, size: u64) -> Option<Self> {
+        match start.checked_add(size) {
+            Some(end) => Some(Self { start, end }),
+            None => None,
+        }
+    }
+
+    /// Whether the two have a byte in common.
+    #[must_use]
+    pub const fn overlaps(&self, other: &Self) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+
+    /// How many bytes it has.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.end - self.start
+    }
+}
+
+/// Why no machine can be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BootError {
+    /// The device tree cannot be read.
+    DeviceTree,
+    /// It lacks a memory node, a PL011 or a GICv3.
+    Lacks(&'static str),
+    /// There is no bundle behind the image, or one of another version.
+    NoBundle,
+    /// The bundle's fields contradict each other.
+    BadBundle(&'static str),
+    /// The machine has too little memory for the guest.
+    TooLittleMemory,
+    /// The pool of table frames is too small.
+    TooFewFrames,
+    /// The bundle's devices cannot be made.
+    BadDevices,
+}
+
+impl BootError {
+    /// What to tell a person.
+    #[must_use]
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::DeviceTree => "the device tree that firmware gave cannot be read",
+            Self::Lacks(what) => what,
+            Self::NoBundle => "no bundle of this version stands behind the image: make it with xtask",
+            Self::BadBundle(what) => what,
+            Self::TooLittleMemory => {
+                "the machine has too little memory for the guest: give it more, or the guest less"
+            }
+            Self::TooFewFrames => "the manifest's table-frames are too few for this paging mode",
+            Self::BadDevices => "the bundle's devices cannot be made",
+        }
+    }
+}
+
+/// What the hypervisor needs to know of the machine that it runs on.
+#[derive(Clone, Copy, Debug)]
+pub struct Host {
+    /// Its largest range of RAM.
+    pub ram: Range,
+    /// The serial line's registers.
+    pub serial: Range,
+    /// The serial line's INTID.
+    pub serial_interrupt: u32,
+    /// The GIC's distributor.
+    pub distributor: Range,
+    /// The GIC's redistributors.
+    pub redistributor: Range,
+}
+
+/// The first INTID of a shared interrupt, which device trees count from 0.
+const FIRST_SHARED: u32 = 32;
+
+impl Host {
+    /// Reads the device tree.
+    ///
+    /// # Errors
+    ///
+    /// [`BootError::Lacks`] names what it does not have.
+    pub fn read(tree: Fdt<'_>) -> Result<Self, BootError> {
+        let compatible = |wanted: &'static str| {
+            tree.root().children().find(|node| {
+                node.compatible().is_some_and(|mut names| names.any(|name| name == wanted))
+            })
+        };
+        let memory = tree
+            .root()
+            .children()
+            .filter(|node| node.name_without_address() == "memory")
+            .filter_map(|node| register(node, 0))
+            .max_by_key(Range::size)
+            .ok_or(BootError::Lacks("the device tree has no memory node"))?;
+        let serial =
+            compatible("arm,pl011").ok_or(BootError::Lacks("the machine has no PL011"))?;
+        let gic = compatible("arm,gic-v3").ok_or(BootError::Lacks("the machine has no GICv3"))?;
+        let no_registers = BootError::Lacks("a device has no registers in the device tree");
+        Ok(Self {
+            ram: memory,
+            serial: register(serial, 0).ok_or(no_registers)?,
+            serial_interrupt: cell(serial, "interrupts", 1).unwrap_or(0) + FIRST_SHARED,
+            distributor: register(gic, 0).ok_or(no_registers)?,
+            redistributor: register(gic, 1).ok_or(no_registers)?,
+        })
+    }
+}
+
+/// Cell `index` of a property.
+fn cell(node: FdtNode<'_>, property: &str, index: usize) -> Option<u32> {
+    let property = node.property(property)?;
+    let bytes = property.value().get(4 * index..4 * index + 4)?;
+    Some(u32::from_be_bytes(bytes.try_into().ok()?))
+}
+
+/// Range `index` of `reg`, with addresses and sizes of two cells, as at the root of such trees.
+fn register(node: FdtNode<'_>, index: usize) -> Option<Range> {
+    let number = |place: usize| {
+        let high = cell(node, "reg", place)?;
+        let low = cell(node, "reg", place + 1)?;
+        Some(u64::from(high) << 32 | u64::from(low))
+    };
+    Range::new(number(4 * index)?, number(4 * index + 2)?)
+}
+
+/// A bundle, checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Bundle<'a> {
+    bytes: &'a [u8],
+    /// The machine.
+    pub header: &'a Header,
+    /// Its devices.
+    pub devices: &'a [Device],
+    /// What to copy into its RAM.
+    pub segments: &'a [Segment],
+    /// The largest leaf that may map its RAM.
+    pub largest: Level,
+}
+
+impl<'a> Bundle<'a> {
+    /// Checks what stands behind the image. `bytes` begin with the bundle and may go on behind it.
+    ///
+    /// # Errors
+    ///
+    /// [`BootError::NoBundle`] and [`BootError::BadBundle`].
+    pub fn read(bytes: &'a [u8]) -> Result<Self, BootError> {
+        let (header, rest) =
+            Header::ref_from_prefix(bytes).map_err(|_| BootError::NoBundle)?;
+        if header.magic != bundle::MAGIC || header.version != bundle::VERSION {
+            return Err(BootError::NoBundle);
+        }
+        let length = usize::try_from(header.length).map_err(|_| BootError::NoBundle)?;
+        let bytes = bytes.get(..length).ok_or(BootError::BadBundle("the bundle is cut off"))?;
+        let lists = BootError::BadBundle("the bundle's lists reach beyond its end");
+        let (devices, rest) =
+            <[Device]>::ref_from_prefix_with_elems(rest, header.devices as usize)
+                .map_err(|_| lists)?;
+        let (segments, _) =
+            <[Segment]>::ref_from_prefix_with_elems(rest, header.segments as usize)
+                .map_err(|_| lists)?;
+        let largest = match header.block_shift {
+            12 => Level::PAGE,
+            21 => Level::BLOCK_2M,
+            30 => Level::BLOCK_1G,
+            _ => return Err(BootError::BadBundle("the bundle's block size is none")),
+        };
+        let whole = Level::BLOCK_2M.size() - 1;
+        if (header.ram_base | header.ram_size) & whole != 0 || header.ram_size == 0 {
+            return Err(BootError::BadBundle("the guest's RAM is no whole number of 2 MiB"));
+        }
+        if header.cpus != 1 {
+            return Err(BootError::BadBundle("machines have one CPU"));
+        }
+        let bundle = Self { bytes, header, devices, segments, largest };
+        if bundle.contents().any(|content| content.is_none()) {
+            return Err(BootError::BadBundle("a segment lies outside the bundle or the RAM"));
+        }
+        Ok(bundle)
+    }
+
+    /// What goes where in the guest's RAM: offsets from its first byte. `None` for a segment that
+    /// lies outside the bundle or the RAM.
+    pub fn contents(&self) -> impl Iterator<Item = Option<(usize, &'a [u8])>> + '_ {
+        self.segments.iter().map(|segment| {
+            let start = usize::try_from(segment.offset).ok()?;
+            let length = usize::try_from(segment.length).ok()?;
+            let bytes = self.bytes.get(start..start.checked_add(length)?)?;
+            let to = segment.gpa.checked_sub(self.header.ram_base)?;
+            (to.checked_add(segment.length)? <= self.header.ram_size)
+                .then_some((usize::try_from(to).ok()?, bytes))
+        })
+    }
+
+    /// How many frames page tables may take: the manifest's number, or enough for the leaf tables of
+    /// all RAM twice and a thousand more.
+    #[must_use]
+    pub fn table_frames(&self) -> u64 {
+        match self.header.table_frames {
+            0 => 2 * (self.header.ram_size >> Level::BLOCK_2M.shift()) + 1024,
+            frames => u64::from(frames),
+        }
+    }
+}
+
+/// Where everything stands in the host's memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// The guest's RAM, aligned to the largest block that fits in it.
+    pub guest: Range,
+    /// The frames for page tables.
+    pub pool: Range,
+    /// The hypervisor's heap: records of guest frames, and descriptions of table frames.
+    pub heap: Range,
+}
+
+/// Bytes of the heap beside the records: descriptions of table frames and what is of fixed size.
+const HEAP_FIXED: u64 = 512 << 10;
+/// Bytes that describe one table frame.
+const HEAP_FOR_FRAME: u64 = 64;
+/// Bytes that describe one frame of guest RAM, with those of its blocks.
+const HEAP_FOR_RAM: u64 = 17;
+
+/// Finds room for the guest, the pool and the heap in `ram` beside what is `taken`: the
+/// hypervisor's image with the bundle, and the device tree.
+///
+/// The guest stands as high as it can, so that a 1 GiB block may map it; the rest behind the image.
+///
+/// # Errors
+///
+/// [`BootError::TooLittleMemory`], [`BootError::TooFewFrames`].
+pub fn plan(ram: Range, taken: &[Range], bundle: &Bundle<'_>) -> Result<Plan, BootError> {
+    let size = bundle.header.ram_size;
+    let frames = bundle.table_frames();
+    if frames < shadow::MIN_FRAMES as u64 {
+        return Err(BootError::TooFewFrames);
+    }
+    let free = |range: &Range| {
+        range.start >= ram.start
+            && range.end <= ram.end
+            && taken.iter().all(|other| !other.overlaps(range))
+    };
+    let align = if size >= Level::BLOCK_1G.size() { Level::BLOCK_1G } else { Level::BLOCK_2M };
+    let highest = ram.end.checked_sub(size).ok_or(BootError::TooLittleMemory)?;
+    let guest = Range::new(highest & !(align.size() - 1), size)
+        .filter(free)
+        .ok_or(BootError::TooLittleMemory)?;
+
+    let pool_size = frames * PAGE_SIZE;
+    let records = size / PAGE_SIZE * HEAP_FOR_RAM;
+    let heap_size = (HEAP_FIXED + frames * HEAP_FOR_FRAME + records).next_multiple_of(PAGE_SIZE);
+    let both = pool_size + heap_size;
+    // The first fit behind anything that is taken.
+    let place = taken
+        .iter()
+        .map(|range| range.end.next_multiple_of(PAGE_SIZE))
+        .filter_map(|start| Range::new(start, both))
+        .filter(|range| free(range) && !range.overlaps(&guest))
+        .min_by_key(|range| range.start)
+        .ok_or(BootError::TooLittleMemory)?;
+    let pool = Range { start: place.start, end: place.start + pool_size };
+    Ok(Plan { guest, pool, heap: Range { start: pool.end, end: place.end } })
+}
+
+/// The guest's physical addresses, its RAM standing where the plan says.
+#[must_use]
+pub const fn layout(header: &Header, plan: &Plan, output_bits: u32) -> Layout {
+    Layout::new(
+        Frame::from_number(header.ram_base / PAGE_SIZE),
+        header.ram_size / PAGE_SIZE,
+        Hpa::from_bits(plan.guest.start).frame(),
+        output_bits,
+    )
+}

@@ -1,0 +1,12 @@
+//! Umbra's hypervisor: a page that chooses a processor, a paging mode and a probe, and calls the
+//! library.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+#[cfg(target_os = "none")]
+mod aarch64;
+
+/// On an ordinary computer there is nothing to run: `cargo xtask qemu` builds the image and boots it.
+#[cfg(not(target_os = "none"))]
+fn main() {
+    println!("the hypervisor runs on a machine of its own: cargo xtask qemu");
+}
