@@ -28,11 +28,13 @@ unsafe impl GlobalAlloc for Allocator {
     }
 }
 
-/// Makes the heap from `start` on, large enough to list the frames of `ram_size` bytes; returns
-/// its end.
-pub(crate) fn start(start: u64, ram_size: u64) -> u64 {
-    let size = SIZE + crate::frames::list_size(ram_size);
+/// How many bytes the heap takes on a machine with `ram_size` bytes of RAM.
+pub(crate) const fn size(ram_size: u64) -> u64 {
+    SIZE + crate::frames::list_size(ram_size)
+}
+
+/// Makes the heap from `start` to `end`.
+pub(crate) fn start(start: u64, end: u64) {
     // SAFETY: called once, by `run`: RAM behind the image that nothing else uses.
-    unsafe { ALLOCATOR.0.lock().init(start as *mut u8, size as usize) };
-    start + size
+    unsafe { ALLOCATOR.0.lock().init(start as *mut u8, (end - start) as usize) };
 }

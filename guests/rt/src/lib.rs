@@ -92,8 +92,14 @@ macro_rules! check {
 fn run(machine: Machine) -> ! {
     let machine = MACHINE.call_once(|| machine);
     let image_end = arch::boot::image_end();
-    let frames_start = heap::start(image_end, machine.ram_size());
-    frames::start(frames_start, machine.ram.end);
+    let frames_start = image_end + heap::size(machine.ram_size());
+    let end = machine.free_until(image_end);
+    if frames_start > end {
+        println!("rt: {} MiB of memory are too few for the heap", machine.ram_size() >> 20);
+        exit(status::UNSUITABLE);
+    }
+    heap::start(image_end, frames_start);
+    frames::start(frames_start, end);
     unsafe extern "Rust" {
         safe fn rt_main();
     }

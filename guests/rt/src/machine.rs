@@ -20,6 +20,8 @@ pub enum Conduit {
 pub struct Machine {
     /// Its RAM.
     pub ram: Range<u64>,
+    /// Where the device tree stands, which is read as long as the guest runs.
+    pub tree: Range<u64>,
     /// The guest's arguments.
     pub arguments: &'static str,
     /// How to turn it off.
@@ -56,15 +58,23 @@ impl Machine {
     ///
     /// If a device tree's magic number stands there, a device tree does, and nobody ever writes it.
     pub(crate) unsafe fn read(tree: *const u8) -> Result<Self, MachineError> {
+        let start = tree.addr() as u64;
         // SAFETY: by the caller.
         let tree = unsafe { Fdt::from_raw(tree) }.map_err(|_| MachineError::NotATree)?;
         let conduit = text(tree.find_node("/psci"), "method");
         Ok(Self {
+            tree: start..start + tree.data().len() as u64,
             ram: ram(tree).ok_or(MachineError::NoMemory)?,
             arguments: text(tree.find_node("/chosen"), "bootargs").unwrap_or_default(),
             psci: if conduit == Some("smc") { Conduit::Smc } else { Conduit::Hvc },
             umbra: text(tree.find_node("/hypervisor"), "compatible") == Some(UMBRA),
         })
+    }
+
+    /// The end of the RAM from `start` on that nothing stands in: the device tree may be the last
+    /// thing in RAM, or stand before `start`.
+    pub(crate) fn free_until(&self, start: u64) -> u64 {
+        if self.tree.end > start { self.tree.start.min(self.ram.end) } else { self.ram.end }
     }
 
     /// Bytes of RAM.
