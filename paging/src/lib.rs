@@ -27,5 +27,7 @@ pub mod mem;
 pub mod nested;
 pub mod pool;
 pub mod shadow;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 pub mod tree;
 pub mod walk;

@@ -65,6 +65,13 @@ impl Pool {
         self.free.len()
     }
 
+    /// Whether `page` is free.
+    #[cfg(any(test, feature = "sim"))]
+    #[must_use]
+    pub fn is_free(&self, page: PageId) -> bool {
+        self.free.contains(&page.0)
+    }
+
     /// How many frames there are.
     #[must_use]
     pub const fn size(&self) -> usize {

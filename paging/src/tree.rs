@@ -70,6 +70,11 @@ impl<F: Format, In: Space, Out: Space> Tree<F, In, Out> {
         self.root
     }
 
+    /// Bytes that the tree translates.
+    const fn size(&self) -> u64 {
+        1 << (self.top.shift() + crate::addr::INDEX_BITS)
+    }
+
     /// Maps `size` bytes from `at` on to `to`, in the largest leaves that both addresses allow and
     /// that are no larger than `largest`.
     ///
@@ -85,8 +90,7 @@ impl<F: Format, In: Space, Out: Space> Tree<F, In, Out> {
     ) -> Result<(), MapError> {
         let end = at.checked_add(size).ok_or(MapError::Misaligned)?;
         let aligned = |address: u64| address & (Level::PAGE.size() - 1) == 0;
-        let within = self.top.shift() + crate::addr::INDEX_BITS;
-        if !aligned(at.bits() | to.bits() | size) || end.bits() > 1 << within {
+        if !aligned(at.bits() | to.bits() | size) || end.bits() > self.size() {
             return Err(MapError::Misaligned);
         }
         let mut done = 0;
@@ -120,7 +124,8 @@ impl<F: Format, In: Space, Out: Space> Tree<F, In, Out> {
     ///
     /// # Errors
     ///
-    /// [`MapError::OutOfFrames`] when there is none to split a block.
+    /// [`MapError::OutOfFrames`] when there is none to split a block, [`MapError::Misaligned`] where
+    /// `size` reaches beyond the tree.
     pub fn unmap<M: Memory, T: Tlb<In>>(
         &mut self,
         tools: &mut Tools<'_, M, T>,
@@ -128,6 +133,9 @@ impl<F: Format, In: Space, Out: Space> Tree<F, In, Out> {
         size: u64,
     ) -> Result<(), MapError> {
         let end = at.checked_add(size).ok_or(MapError::Misaligned)?;
+        if end.bits() > self.size() {
+            return Err(MapError::Misaligned);
+        }
         let mut here = at;
         while here < end {
             let (table, index, level) = self.lookup(tools.memory, here);
@@ -154,6 +162,9 @@ impl<F: Format, In: Space, Out: Space> Tree<F, In, Out> {
     /// Where `at` leads, and through a leaf of which level.
     #[must_use]
     pub fn find(&self, memory: &impl Memory, at: Addr<In>) -> Option<(Addr<Out>, Level)> {
+        if at.bits() >= self.size() {
+            return None;
+        }
         let (table, index, level) = self.lookup(memory, at);
         match F::decode::<Out>(level, memory.table(table).get(index)) {
             Entry::Leaf(to) => {

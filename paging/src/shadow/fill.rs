@@ -43,7 +43,11 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
                     let raw = self.guest_entry(world, slot).unwrap_or_default();
                     match self.resolve_unknown(world, slot, level, raw)? {
                         Ok(next) => next,
-                        Err(fault) => return Ok(Verdict::Reflect(fault)),
+                        Err(fault) => {
+                            // The way down to here may be new.
+                            world.tlb.publish();
+                            return Ok(Verdict::Reflect(fault));
+                        }
                     }
                 }
                 Shadowed::Absent | Shadowed::Leaf { .. } | Shadowed::Device => None,

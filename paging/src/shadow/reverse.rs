@@ -189,6 +189,18 @@ impl Refs {
         debug_assert!(false, "slot {slot:#x} is not in the reverse map");
     }
 
+    /// How many nodes the list takes.
+    #[cfg(any(test, feature = "sim"))]
+    pub(super) fn nodes(&self, nodes: &Nodes) -> usize {
+        let mut count = 0;
+        let mut number = self.rest;
+        while number & NODE != 0 {
+            count += 1;
+            number = nodes.at(number).next;
+        }
+        count
+    }
+
     /// Calls `visit` with each slot.
     pub(super) fn each(&self, nodes: &Nodes, mut visit: impl FnMut(u32)) {
         if self.first != 0 {

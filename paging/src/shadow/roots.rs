@@ -51,6 +51,13 @@ impl Contexts {
         *self.all.get(self.current?)?.pages.get(half)?
     }
 
+    /// Each set of roots that is kept, with its shadows.
+    #[cfg(any(test, feature = "sim"))]
+    pub(super) fn live(&self) -> impl Iterator<Item = ([Gpa; 2], [Option<PageId>; 2])> {
+        let live = self.all.iter().filter(|context| context.live);
+        live.map(|context| (context.guest, context.pages))
+    }
+
     /// Whether `page` is a current root.
     pub(super) fn is_current_root(&self, page: PageId) -> bool {
         self.current.is_some_and(|current| self.all[current].pages.contains(&Some(page)))

@@ -111,7 +111,11 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
 
     /// Where the block at the host's `frame` is described.
     #[inline]
-    fn leaf_record(&self, level: Level, frame: Frame<crate::addr::HostPhys>) -> Option<usize> {
+    pub(super) fn leaf_record(
+        &self,
+        level: Level,
+        frame: Frame<crate::addr::HostPhys>,
+    ) -> Option<usize> {
         let at = self.layout.guest_address(frame.start())?;
         self.record_index(at.frame(), level)
     }
@@ -140,7 +144,13 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     }
 
     /// Whether `slot` leads to the parts of the very block `raw`.
-    fn splits<E: Env>(&self, world: &World<'_, E>, slot: Slot, level: Level, raw: u64) -> bool {
+    pub(super) fn splits<E: Env>(
+        &self,
+        world: &World<'_, E>,
+        slot: Slot,
+        level: Level,
+        raw: u64,
+    ) -> bool {
         match S::shadowed(level, self.entry(world, slot)) {
             Shadowed::Table(to) => world.memory.page_of(to).is_some_and(|page| {
                 self.pages[page.number() as usize].source == Source::Split { block: raw, level }

@@ -1,0 +1,481 @@
+//! The tables as hardware sees them, and what it remembers of them.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::rc::Rc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+
+use crate::addr::{Addr, Space};
+use crate::addr::{ENTRIES, Frame, GuestPhys, GuestVirt, HostPhys, Hpa, Index, Level, PAGE_SHIFT};
+use crate::entry::Entry;
+use crate::format::vmsa_shadow::OUTPUT_BITS;
+use crate::format::vmsa_stage1::{Bits, Stage1};
+use crate::format::vmsa_stage2::Stage2;
+use crate::format::{Format, GuestFormat};
+use crate::mem::{self, ENTRY_SHIFT, Stale};
+use crate::pool::{PageId, Pool};
+use crate::shadow::HardwareRoots;
+
+/// The number of the frame before the pool's first, far from any RAM.
+pub(super) const POOL: u64 = 0x1_0000;
+/// The bit that chooses the half; those above it may be a tag.
+const HALF_SELECT: u32 = 55;
+
+/// Which tables a TLB is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// Stage 1 of the EL1&0 regime, where the shadow stands.
+    One,
+    /// Stage 2.
+    Two,
+}
+
+/// A root that the hardware may walk from.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct RootTable {
+    /// Where the table is.
+    pub address: Hpa,
+    /// The lowest address that it translates.
+    pub base: u64,
+    /// Its level.
+    pub level: Level,
+    /// How many entries it has.
+    pub entries: u32,
+    /// Whether what table entries take away is ignored.
+    pub flat: bool,
+}
+
+/// Something that the architecture forbids, or that the engine says never happens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Violation {
+    /// A live entry became another while the old one was, or could be, remembered.
+    Exchanged {
+        /// The table.
+        page: PageId,
+        /// The entry's place.
+        index: usize,
+        /// What is remembered.
+        old: u64,
+        /// What was written.
+        new: u64,
+    },
+    /// A frame was handed out while an entry, a root or the TLB referred to it.
+    HandedOut(PageId),
+    /// The hardware walked although descriptors had been written and no walk was told of.
+    Unpublished,
+    /// Something is remembered that the tables do not say.
+    Remembered {
+        /// The address that it is for.
+        at: u64,
+        /// At which level.
+        level: Level,
+        /// The descriptor.
+        raw: u64,
+    },
+    /// A free frame is referred to, or has live entries.
+    FreeInUse(PageId),
+    /// A descriptor led the hardware where no descriptor of ours may: outside RAM, the pool and the windows.
+    Astray(u64),
+    /// A table entry leads to a table that is no frame of the pool.
+    NoTable(u64),
+}
+
+/// An entry's place: its page's number and its index.
+type Place = (u32, u16);
+
+/// An entry that the hardware may use without looking.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Remembered {
+    /// The tag that it is for; global leaves have none.
+    pub(super) tag: Option<u16>,
+    /// The root from which it was reached.
+    pub(super) root: RootTable,
+    /// The first address that it is for.
+    pub(super) at: u64,
+    /// At which level it stood.
+    pub(super) level: Level,
+    /// The descriptor.
+    pub(super) raw: u64,
+    /// What the tables above take away.
+    pub(super) limits: u64,
+}
+
+#[derive(Debug)]
+struct State {
+    stage: Stage,
+    words: Vec<Cell<u64>>,
+    inner: RefCell<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    remembered: BTreeMap<Place, BTreeSet<Remembered>>,
+    parents: BTreeMap<u32, BTreeSet<Place>>,
+    roots: BTreeMap<u16, [Option<RootTable>; 2]>,
+    unpublished: bool,
+    violations: Vec<Violation>,
+}
+
+/// The tables, and a TLB with walk caches that watches them.
+#[derive(Clone, Debug)]
+pub struct Tlb(Rc<State>);
+
+impl Tlb {
+    pub(super) fn new(frames: u32, stage: Stage) -> Self {
+        let words = vec![Cell::new(0); frames as usize * ENTRIES];
+        Self(Rc::new(State { stage, words, inner: RefCell::default() }))
+    }
+
+    fn cell(&self, (page, index): Place) -> &Cell<u64> {
+        &self.0.words[(page as usize - 1) * ENTRIES + usize::from(index)]
+    }
+
+    pub(super) fn word(&self, page: PageId, at: Index) -> u64 {
+        self.cell((page.number(), at.get() as u16)).get()
+    }
+
+    /// A descriptor is written, where the hardware sees it.
+    pub(super) fn write(&self, page: PageId, at: Index, new: u64) {
+        let place = (page.number(), at.get() as u16);
+        let old = self.cell(place).get();
+        let mut inner = self.0.inner.borrow_mut();
+        // An entry that no walk reaches may fade away unseen.
+        inner.unpublished |= is_live(new) || !self.ways(&inner, place).is_empty();
+        if is_live(old) && old != new {
+            self.show(&mut inner, place, old);
+        }
+        if is_live(new)
+            && let Some(remembered) = inner.remembered.get(&place)
+            && let Some(stale) = remembered.iter().find(|it| !self.may_replace(it.raw, new))
+        {
+            let (index, old) = (at.get(), stale.raw);
+            inner.violations.push(Violation::Exchanged { page, index, old, new });
+        }
+        if let Some(table) = self.link(old)
+            && let Some(parents) = inner.parents.get_mut(&table)
+        {
+            parents.remove(&place);
+        }
+        if let Some(table) = self.link(new) {
+            inner.parents.entry(table).or_default().insert(place);
+        }
+        self.cell(place).set(new);
+    }
+
+    /// The pool hands `page` out, to be cleared.
+    pub(super) fn hand_out(&self, page: PageId) {
+        if self.referred_to().contains(&page.number()) {
+            self.0.inner.borrow_mut().violations.push(Violation::HandedOut(page));
+        }
+        for at in Index::all() {
+            if self.word(page, at) != 0 {
+                self.write(page, at, 0);
+            }
+        }
+    }
+
+    /// The pages that an entry, a root or anything remembered leads to or was read from.
+    fn referred_to(&self) -> BTreeSet<u32> {
+        let inner = self.0.inner.borrow();
+        let roots = inner.roots.values().flatten().flatten();
+        let linked = inner.parents.iter().filter(|(_, parents)| !parents.is_empty());
+        let mut pages: BTreeSet<u32> = roots.filter_map(of_root).collect();
+        pages.extend(linked.map(|(page, _)| *page));
+        for (place, remembered) in &inner.remembered {
+            pages.insert(place.0);
+            for it in remembered {
+                pages.extend(of_root(&it.root));
+                pages.extend(self.link(it.raw).filter(|_| it.level != Level::PAGE));
+            }
+        }
+        pages
+    }
+
+    /// The hardware may walk from these roots from now on, under this tag.
+    pub fn load(&self, tag: u16, roots: [Option<RootTable>; 2]) {
+        self.0.inner.borrow_mut().roots.insert(tag, roots);
+    }
+
+    /// The same for what a shadow says is to be loaded under `regime`.
+    pub fn load_shadow(&self, regime: &<Stage1 as GuestFormat>::Regime, roots: &HardwareRoots) {
+        let root = |half: usize| {
+            let start = Stage1::root(regime, half)?;
+            Some(RootTable {
+                address: roots.tables[half],
+                base: Stage1::base(regime, half).bits(),
+                level: start.level,
+                entries: start.entries,
+                flat: regime.halves[half].flat,
+            })
+        };
+        self.load(roots.tag.0, [root(0), root(1)]);
+    }
+
+    /// The roots that were loaded under `tag`.
+    pub(super) fn roots(&self, tag: u16) -> [Option<RootTable>; 2] {
+        self.0.inner.borrow().roots.get(&tag).copied().unwrap_or_default()
+    }
+
+    /// Remembers one entry, as a walk that used it may.
+    pub(super) fn remember(&self, page: PageId, at: Index, entry: Remembered) {
+        let mut inner = self.0.inner.borrow_mut();
+        self.remember_in(&mut inner, (page.number(), at.get() as u16), entry);
+    }
+
+    fn remember_in(&self, inner: &mut Inner, place: Place, mut entry: Remembered) {
+        let leaf = match Stage1::decode::<HostPhys>(entry.level, entry.raw) {
+            Entry::Hole => return,
+            Entry::Table(_) => false,
+            Entry::Leaf(_) => true,
+        };
+        let bits = Bits::from_bits_retain(entry.raw);
+        let too_large = self.0.stage == Stage::One && address(entry.raw) >> OUTPUT_BITS != 0;
+        if too_large || leaf && !bits.contains(Bits::ACCESSED) {
+            return;
+        }
+        if leaf && self.0.stage == Stage::One && !bits.contains(Bits::NOT_GLOBAL) {
+            entry.tag = None;
+        }
+        inner.remembered.entry(place).or_default().insert(entry);
+    }
+
+    /// All that matches `at` under `tag`, with global leaves that one of its roots gave.
+    pub(super) fn matching(&self, tag: u16, at: u64) -> Vec<Remembered> {
+        let roots = self.roots(tag);
+        let inner = self.0.inner.borrow();
+        let visible = |it: &&Remembered| match it.tag {
+            Some(own) => own == tag,
+            None => roots.contains(&Some(it.root)),
+        };
+        inner
+            .remembered
+            .values()
+            .flatten()
+            .filter(|it| it.covers(at))
+            .filter(visible)
+            .copied()
+            .collect()
+    }
+
+    /// Whether walks know of all descriptors; notes it if not.
+    pub(super) fn begin_walk(&self) {
+        let mut inner = self.0.inner.borrow_mut();
+        if core::mem::take(&mut inner.unpublished) {
+            inner.violations.push(Violation::Unpublished);
+        }
+    }
+
+    pub(super) fn note(&self, violation: Violation) {
+        self.0.inner.borrow_mut().violations.push(violation);
+    }
+
+    /// Remembers the live entry `raw` at `place` for every address and tag that lead to it, and of
+    /// what is below it the first and the last of each table.
+    fn show(&self, inner: &mut Inner, place: Place, raw: u64) {
+        for way in self.ways(inner, place) {
+            self.show_way(inner, place, Remembered { raw, ..way });
+        }
+    }
+
+    fn show_way(&self, inner: &mut Inner, place: Place, way: Remembered) {
+        self.remember_in(inner, place, way);
+        let (Some(table), Some(below)) = (self.link(way.raw), way.level.below()) else { return };
+        let limits = way.limits_below();
+        let live = |index: &u16| is_live(self.cell((table, *index)).get());
+        let first = (0..ENTRIES as u16).find(live);
+        let last = (0..ENTRIES as u16).rfind(live);
+        for index in first.into_iter().chain(last) {
+            let at = way.at | u64::from(index) << below.shift();
+            let raw = self.cell((table, index)).get();
+            let entry = Remembered { at, level: below, raw, limits, ..way };
+            self.show_way(inner, (table, index), entry);
+        }
+    }
+
+    /// Every way from a loaded root to the entry at `place`.
+    fn ways(&self, inner: &Inner, (page, index): Place) -> Vec<Remembered> {
+        let mut ways = Vec::new();
+        for (&tag, roots) in &inner.roots {
+            for root in roots.iter().flatten().filter(|root| of_root(root) == Some(page)) {
+                let first = root.address.page_offset() >> ENTRY_SHIFT;
+                let within = u64::from(index).wrapping_sub(first);
+                if within < u64::from(root.entries) {
+                    ways.push(Remembered {
+                        tag: Some(tag),
+                        root: *root,
+                        at: root.base | within << root.level.shift(),
+                        level: root.level,
+                        raw: 0,
+                        limits: 0,
+                    });
+                }
+            }
+        }
+        for &parent in inner.parents.get(&page).into_iter().flatten() {
+            for way in self.ways(inner, parent) {
+                let way = Remembered { raw: self.cell(parent).get(), ..way };
+                if let Some(below) = way.level.below() {
+                    let at = way.at | u64::from(index) << below.shift();
+                    let limits = way.limits_below();
+                    ways.push(Remembered { at, level: below, raw: 0, limits, ..way });
+                }
+            }
+        }
+        ways
+    }
+
+    /// The first violation that was noted.
+    #[must_use]
+    pub fn violation(&self) -> Option<Violation> {
+        self.0.inner.borrow().violations.first().copied()
+    }
+
+    /// Looks for anything that must not be, between two operations.
+    ///
+    /// # Errors
+    ///
+    /// The first violation that was noted, or what is wrong now.
+    pub fn audit(&self, pool: &Pool) -> Result<(), Violation> {
+        if let Some(first) = self.violation() {
+            return Err(first);
+        }
+        let referred_to = self.referred_to();
+        for number in 1..=pool.size() as u32 {
+            if let Some(page) = PageId::new(number).filter(|page| pool.is_free(*page))
+                && (Index::all().any(|at| is_live(self.word(page, at)))
+                    || referred_to.contains(&number))
+            {
+                return Err(Violation::FreeInUse(page));
+            }
+        }
+        let inner = self.0.inner.borrow();
+        for (&place, remembered) in &inner.remembered {
+            for it in remembered {
+                if !self.is_so(&inner, place, it) {
+                    let Remembered { at, level, raw, .. } = *it;
+                    return Err(Violation::Remembered { at, level, raw });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a walk now finds what is remembered.
+    fn is_so(&self, inner: &Inner, place: Place, it: &Remembered) -> bool {
+        if let Some(tag) = it.tag
+            && !inner.roots.get(&tag).is_some_and(|roots| roots.contains(&Some(it.root)))
+        {
+            return false;
+        }
+        let Some(mut page) = of_root(&it.root) else { return false };
+        let (mut level, mut limits) = (it.root.level, 0);
+        let within = (it.at >> level.shift()) as u32 & (it.root.entries - 1);
+        let first = (it.root.address.page_offset() >> ENTRY_SHIFT) as u32;
+        let mut index = Index::wrapping(first + within);
+        loop {
+            let here = (page, index.get() as u16);
+            let raw = self.cell(here).get();
+            if level == it.level {
+                return here == place && raw == it.raw && limits == it.limits;
+            }
+            let (Some(next), Some(below)) = (self.link(raw), level.below()) else { return false };
+            if !it.root.flat {
+                limits |= raw & Bits::TABLE_LIMITS.bits();
+            }
+            (page, level, index) = (next, below, Index::of(it.at, below));
+        }
+    }
+
+    /// The frame of the pool that `raw` leads to, if it has the form of a table entry.
+    fn link(&self, raw: u64) -> Option<u32> {
+        let table = raw & Bits::TABLE.bits() == Bits::TABLE.bits();
+        let number = (address(raw) >> PAGE_SHIFT).checked_sub(POOL)? as u32;
+        let frames = (self.0.words.len() / ENTRIES) as u32;
+        (table && (1..=frames).contains(&number)).then_some(number)
+    }
+
+    fn may_replace(&self, old: u64, new: u64) -> bool {
+        match self.0.stage {
+            Stage::One => Stage1::may_replace_live(old, new),
+            Stage::Two => Stage2::may_replace_live(old, new),
+        }
+    }
+
+    fn forget(&self, stale: Stale<GuestVirt>) {
+        let mut inner = self.0.inner.borrow_mut();
+        inner.unpublished = false;
+        match stale {
+            Stale::All => inner.remembered.clear(),
+            Stale::Address(at) => {
+                let at = canonical(at);
+                for set in inner.remembered.values_mut() {
+                    set.retain(|it| !it.covers(at));
+                }
+            }
+            Stale::Root(tag) => {
+                inner.roots.remove(&tag.0);
+                for set in inner.remembered.values_mut() {
+                    set.retain(|it| it.tag != Some(tag.0));
+                }
+            }
+        }
+        inner.remembered.retain(|_, set| !set.is_empty());
+    }
+}
+
+impl mem::Tlb<GuestVirt> for Tlb {
+    fn flush(&mut self, stale: Stale<GuestVirt>) {
+        self.forget(stale);
+    }
+
+    fn publish(&mut self) {
+        self.0.inner.borrow_mut().unpublished = false;
+    }
+}
+
+impl mem::Tlb<GuestPhys> for Tlb {
+    fn flush(&mut self, stale: Stale<GuestPhys>) {
+        self.forget(match stale {
+            Stale::Address(at) => Stale::Address(Addr::from_bits(at.bits())),
+            Stale::Root(tag) => Stale::Root(tag),
+            Stale::All => Stale::All,
+        });
+    }
+
+    fn publish(&mut self) {
+        self.0.inner.borrow_mut().unpublished = false;
+    }
+}
+
+impl Remembered {
+    /// Whether an access to `at` may use it.
+    fn covers(&self, at: u64) -> bool {
+        (at ^ self.at) >> self.level.shift() == 0
+    }
+
+    /// What this entry, a table's, and those above it take away.
+    pub(super) fn limits_below(&self) -> u64 {
+        if self.root.flat { 0 } else { self.limits | self.raw & Bits::TABLE_LIMITS.bits() }
+    }
+}
+
+/// The address as the TLB compares it: without a tag in its top byte.
+pub(super) fn canonical<S: Space>(at: Addr<S>) -> u64 {
+    let unused = u64::BITS - 1 - HALF_SELECT;
+    ((at.bits() << unused) as i64 >> unused) as u64
+}
+
+/// The number of the frame of the pool that `root` stands in.
+fn of_root(root: &RootTable) -> Option<u32> {
+    root.address.frame().number().checked_sub(POOL).map(|number| number as u32)
+}
+
+fn is_live(raw: u64) -> bool {
+    Stage1::is_live(raw)
+}
+
+fn address(raw: u64) -> u64 {
+    let frame: Frame<HostPhys> = Addr::from_bits(raw & crate::format::vmsa_stage1::ADDRESS).frame();
+    frame.start().bits()
+}

@@ -1,0 +1,1 @@
+//! Guests that a person wrote, as text.

@@ -1,0 +1,355 @@
+//! A VM under shadow paging, which checks everything at every step.
+
+use paging::addr::{Gpa, Gva};
+use paging::attrs::{Access, Kind};
+use paging::fault::{Fault, GuestFault, Verdict};
+use paging::format::vmsa_stage1::{Regime, Stage1};
+use paging::shadow::{HardwareRoots, Shadow};
+use paging::sim::{Mmu, Parts, Reached, Stage};
+use paging::walk::{self, Translation};
+
+use crate::{
+    Config, How, Machine, Seen, Store, at_physical, contents, is_device, store_to, without_paging,
+};
+
+/// How often one access may exit before it is done.
+const PATIENCE: usize = 16;
+
+/// A VM under shadow paging.
+#[derive(Debug)]
+pub struct ShadowVm {
+    parts: Parts,
+    shadow: Shadow<Stage1, Stage1>,
+    regime: Regime,
+    roots: [Gpa; 2],
+    tag: Option<u16>,
+    exits: u64,
+    random: u32,
+    fetched: Option<(Gva, bool)>,
+}
+
+impl ShadowVm {
+    /// The VM that `config` describes, with its MMU off.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let parts = Parts::new(config.layout(), config.frames, Stage::One);
+        let frames = config.frames as usize;
+        let shadow = Shadow::new(config.layout(), config.largest, config.regime, frames)
+            .expect("there are frames enough");
+        Self {
+            parts,
+            shadow,
+            regime: config.regime,
+            roots: [Gpa::from_bits(0); 2],
+            tag: None,
+            exits: 0,
+            random: 1,
+            fetched: None,
+        }
+    }
+
+    /// The engine.
+    #[must_use]
+    pub const fn shadow(&self) -> &Shadow<Stage1, Stage1> {
+        &self.shadow
+    }
+
+    /// Tables, frames, TLB and counters.
+    pub const fn parts(&mut self) -> &mut Parts {
+        &mut self.parts
+    }
+
+    /// The shadow's entries.
+    pub fn entries(
+        &mut self,
+    ) -> Vec<(paging::shadow::check::Table, usize, paging::entry::Shadowed)> {
+        self.shadow.entries(&self.parts.world())
+    }
+
+    /// How often the guest was left so far.
+    #[must_use]
+    pub const fn exits(&self) -> u64 {
+        self.exits
+    }
+
+    /// Lets one instruction store to several places at once, as STP across tables would: none of the
+    /// stores is made before all of them can be.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come to an end.
+    pub fn step(&mut self, stores: &[(Gva, Access, Store)]) -> Vec<Seen> {
+        for _ in 0..PATIENCE {
+            if let Some((at, user)) = self.fetched {
+                let fetch = Access { kind: Kind::Execute, user, guarded: false };
+                let _ = self.drive(at, fetch, true);
+            }
+            let seen: Vec<_> =
+                stores.iter().map(|(at, access, _)| self.drive(*at, *access, true)).collect();
+            // Another part of the instruction may have cost this one its way.
+            let again: Vec<_> =
+                stores.iter().map(|(at, access, _)| self.reach(*at, *access)).collect();
+            let ready = again.iter().all(|reached| {
+                !matches!(reached, Reached::Exit(Fault::Missing { .. } | Fault::Protected { .. }))
+            });
+            if ready {
+                if seen.iter().all(|seen| matches!(seen, Seen::Ram(..))) {
+                    for (seen, (_, _, store)) in seen.iter().zip(stores) {
+                        if let Seen::Ram(gpa, _) = seen {
+                            store_to(&self.parts.memory, *gpa, *store);
+                        }
+                    }
+                }
+                self.shadow.close(&mut self.parts.world()).expect("room can be made");
+                return seen;
+            }
+        }
+        panic!("the stepped instruction never ends");
+    }
+
+    /// Checks every invariant.
+    ///
+    /// # Panics
+    ///
+    /// If one does not hold.
+    pub fn audit(&mut self) {
+        if let Err(wrong) = self.shadow.check(&self.parts.world()) {
+            panic!("{wrong}");
+        }
+        if let Err(violation) = self.parts.tlb.audit(&self.parts.pool) {
+            panic!("{violation:x?}");
+        }
+    }
+
+    fn use_roots(&mut self, loaded: HardwareRoots) {
+        self.parts.tlb.load_shadow(&self.regime, &loaded);
+        self.tag = Some(loaded.tag.0);
+        assert_eq!(self.parts.tlb.violation(), None);
+    }
+
+    fn next_random(&mut self) -> usize {
+        self.random = self.random.wrapping_mul(0x915f_77f5).wrapping_add(1);
+        (self.random >> 16) as usize
+    }
+
+    /// All that the hardware may make of an access now.
+    fn reach_all(&self, at: Gva, access: Access) -> Vec<Reached> {
+        let Some(tag) = self.tag else { return Vec::new() };
+        let mmu =
+            Mmu { memory: &self.parts.memory, tlb: &self.parts.tlb, regime: &self.regime, tag };
+        let all = mmu.reach(at, access);
+        assert_eq!(self.parts.tlb.violation(), None);
+        assert!(!all.is_empty(), "{at:?} reaches nothing");
+        all
+    }
+
+    /// One thing that the hardware may make of an access now.
+    fn reach(&mut self, at: Gva, access: Access) -> Reached {
+        let all = self.reach_all(at, access);
+        all[self.next_random() % all.len()]
+    }
+
+    /// What the guest's tables make of an access, without any cache.
+    fn expected(&self, at: Gva, access: Access) -> Result<Translation, GuestFault> {
+        walk::access::<Stage1>(&self.parts.memory, &self.regime, self.roots, at, access)
+    }
+
+    /// Runs an access until it could be made or has failed. It is not made yet. With `opened`, a
+    /// table that it stores to is opened; without, the access ends before the store.
+    fn drive(&mut self, at: Gva, access: Access, opened: bool) -> Seen {
+        let expected = self.expected(at, access);
+        for _ in 0..PATIENCE {
+            match self.reach(at, access) {
+                Reached::Ram(gpa) => {
+                    assert_eq!(Ok(gpa), expected.map(|found| found.gpa), "{access:?} of {at:?}");
+                    let unseen = access.kind == Kind::Write && self.shadow.is_shadowed(gpa.frame());
+                    assert!(opened || !unseen, "{at:?} stores to the table at {gpa:?} unseen");
+                    return at_physical(&self.parts.memory, gpa);
+                }
+                Reached::Native(fault) => {
+                    self.compare(at, access, Seen::Fault(fault));
+                    return Seen::Fault(fault);
+                }
+                Reached::Exit(fault) => {
+                    self.exits += 1;
+                    let mut world = self.parts.world();
+                    let verdict = self.shadow.fault(&mut world, fault, is_device);
+                    let seen = match verdict.expect("room can be made") {
+                        Verdict::Resume => continue,
+                        Verdict::Reflect(fault) => Seen::Fault(fault),
+                        Verdict::Device(at) => Seen::Device(at),
+                        Verdict::Store(gpa) if opened => {
+                            let open = self.shadow.open(&mut self.parts.world(), at, gpa);
+                            assert!(open, "too many tables are open");
+                            continue;
+                        }
+                        Verdict::Store(gpa) => {
+                            assert_eq!(Ok(gpa), expected.map(|found| found.gpa));
+                            return at_physical(&self.parts.memory, gpa);
+                        }
+                    };
+                    self.compare(at, access, seen);
+                    return seen;
+                }
+            }
+        }
+        panic!("{access:?} of {at:?} is never done: {expected:x?}");
+    }
+
+    /// An access that fails has to fail as the guest's tables say.
+    fn compare(&self, at: Gva, access: Access, seen: Seen) {
+        let expected = match self.expected(at, access) {
+            Ok(found) => at_physical(&self.parts.memory, found.gpa),
+            Err(fault) => Seen::Fault(fault),
+        };
+        assert!(
+            same(expected, seen),
+            "{access:?} of {at:?} is {seen:x?} and should be {expected:x?}"
+        );
+    }
+
+    /// What was just done costs nothing when it is done again, unless a store or a device is reached,
+    /// or a table where there is no RAM.
+    fn costs_nothing(&mut self, at: Gva, access: Access, seen: Seen) {
+        let free = match seen {
+            Seen::Ram(gpa, _) => {
+                access.kind != Kind::Write || !self.shadow.is_shadowed(gpa.frame())
+            }
+            Seen::Device(_) | Seen::Fault(GuestFault::Abort | GuestFault::WalkAbort(_)) => false,
+            Seen::Fault(_) => self.roots.iter().all(|root| {
+                self.shadow.layout().ram_index(root.frame()).is_some()
+                    && root.bits() >> self.regime.output_bits == 0
+            }),
+        };
+        if free {
+            for reached in self.reach_all(at, access) {
+                let exits = matches!(reached, Reached::Exit(_));
+                assert!(!exits, "{access:?} of {at:?} was {seen:x?} and is {reached:x?} again");
+            }
+        }
+    }
+}
+
+/// Whether two outcomes are the same to a guest. The level of a permission fault of a block may be that
+/// of the parts into which it was split.
+#[must_use]
+pub(crate) fn same(expected: Seen, seen: Seen) -> bool {
+    match (expected, seen) {
+        (
+            Seen::Fault(GuestFault::Permission(level)),
+            Seen::Fault(GuestFault::Permission(found)),
+        ) => found <= level,
+        _ => expected == seen,
+    }
+}
+
+impl Machine for ShadowVm {
+    fn poke(&mut self, at: Gpa, store: Store) {
+        if self.shadow.is_shadowed(at.frame()) {
+            self.exits += 1;
+            let mut world = self.parts.world();
+            self.shadow
+                .emulate_write(&mut world, at, store.width, store.value)
+                .expect("room can be made");
+        } else {
+            store_to(&self.parts.memory, at, store);
+        }
+    }
+
+    fn peek(&self, at: Gpa) -> Option<u64> {
+        walk::load(&self.parts.memory, at)
+    }
+
+    fn load_root(&mut self, half: usize, root: Gpa) {
+        self.roots[half] = root;
+        if self.tag.is_some() {
+            let loaded = self.shadow.update_root(&mut self.parts.world(), half, root);
+            self.use_roots(loaded.expect("room can be made"));
+        }
+    }
+
+    fn load_regime(&mut self, regime: Regime) {
+        self.regime = regime;
+        if self.tag.is_some() {
+            self.tag = None;
+            self.set_paging(true);
+        }
+    }
+
+    fn regime(&self) -> Regime {
+        self.regime
+    }
+
+    fn roots(&self) -> [Gpa; 2] {
+        self.roots
+    }
+
+    fn set_paging(&mut self, on: bool) {
+        if on && self.tag.is_none() {
+            let mut world = self.parts.world();
+            let loaded = self.shadow.update_regime(&mut world, self.regime, self.roots);
+            self.use_roots(loaded.expect("room can be made"));
+        } else if !on && self.tag.is_some() {
+            self.shadow.reset(&mut self.parts.world());
+            self.tag = None;
+            assert_eq!(self.parts.pool.available(), self.parts.pool.size(), "frames are lost");
+        }
+    }
+
+    fn access(&mut self, at: Gva, access: Access, store: Store) -> Seen {
+        if self.tag.is_none() {
+            let seen = without_paging(&self.parts.memory, &self.regime, at);
+            return match seen {
+                Seen::Ram(gpa, _) if access.kind == Kind::Write => {
+                    store_to(&self.parts.memory, gpa, store);
+                    at_physical(&self.parts.memory, gpa)
+                }
+                _ => seen,
+            };
+        }
+        let seen = self.drive(at, access, false);
+        self.costs_nothing(at, access, seen);
+        match seen {
+            Seen::Ram(gpa, _) if access.kind == Kind::Write => {
+                if !self.shadow.is_shadowed(gpa.frame()) {
+                    store_to(&self.parts.memory, gpa, store);
+                } else {
+                    let world = &mut self.parts.world();
+                    let (width, value) = (store.width, store.value);
+                    match store.how {
+                        How::Described => self.shadow.emulate_write(world, gpa, width, value),
+                        How::Exclusive => {
+                            self.shadow.emulate_cmpxchg(world, gpa, width, [Some(value), None])
+                        }
+                        How::Stepped => {
+                            self.step(&[(at, access, store)]);
+                            Ok(())
+                        }
+                    }
+                    .expect("room can be made");
+                }
+                at_physical(&self.parts.memory, gpa)
+            }
+            Seen::Ram(..) if access.kind == Kind::Execute => {
+                self.fetched = Some((at, access.user));
+                seen
+            }
+            _ => seen,
+        }
+    }
+
+    fn speculate(&mut self, at: Gva) {
+        let access = Access { kind: Kind::Read, user: false, guarded: false };
+        if self.tag.is_some() {
+            self.reach_all(at, access);
+        }
+    }
+
+    fn settle(&mut self) {
+        self.audit();
+    }
+
+    fn ram(&self) -> Vec<(Gpa, [u64; 512])> {
+        contents(&self.parts.memory)
+    }
+}
