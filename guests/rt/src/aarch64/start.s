@@ -8,6 +8,8 @@
 .equ CNTHCTL_EL1PCEN,   1 << 1              // and use its timer
 .equ CPTR_RES1,         0x33ff              // no trap of FP, SVE or SME
 .equ CPTR_TRAPS,        (1 << 8) | (1 << 10) | (1 << 12)
+.equ MMFR1_HCX,         40                  // ID_AA64MMFR1_EL1: there is an HCRX_EL2
+.equ HCRX_MSCEN,        1 << 11             // EL1 may copy and set memory (FEAT_MOPS)
 .equ ICC_SRE_ALL,       0xf                 // system registers, and for EL1 too
 .equ SPSR_EL1H_MASKED,  0x3c5               // EL1 with SP_EL1; D, A, I and F masked
 .equ SCTLR_EL1_RES1,    0x30d00800          // MMU and caches off
@@ -30,7 +32,12 @@ rt_start:
     msr     cptr_el2, x1
     mov     x1, #ICC_SRE_ALL
     msr     S3_4_C12_C9_5, x1               // ICC_SRE_EL2
-    isb
+    mrs     x1, id_aa64mmfr1_el1
+    ubfx    x1, x1, #MMFR1_HCX, #4
+    cbz     x1, 0f
+    mov     x1, #HCRX_MSCEN
+    msr     S3_4_C1_C2_2, x1                // HCRX_EL2
+0:  isb
     mrs     x1, midr_el1
     msr     vpidr_el2, x1
     mrs     x1, mpidr_el1
