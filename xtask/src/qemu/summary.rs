@@ -81,12 +81,13 @@ pub(super) fn conclude(native: bool, foreign: bool, ran: &Ran, report: &Report) 
 
 /// The last that is known of a guest that was stopped from outside.
 fn describe_stop(ran: &Ran, report: &Report) {
-    if let Some(phase) = report.phases.last() {
-        eprintln!("last phase: {} ({} exits)", phase.name, phase.exits);
-    } else if let Some(line) = ran.console.lines().rfind(|line| !line.trim().is_empty()) {
-        eprintln!("last line of the console: {line}");
-    } else {
-        eprintln!("the guest wrote nothing");
+    let phase = report.vcpu.as_ref().and_then(|vcpu| vcpu.text("phase").ok());
+    if let Some(phase) = phase.or_else(|| Some(report.phases.last()?.name.as_str())) {
+        eprintln!("last phase: {phase}");
+    }
+    match ran.console.lines().rfind(|line| !line.trim().is_empty()) {
+        Some(line) => eprintln!("last line of the console: {line}"),
+        None => eprintln!("the guest wrote nothing"),
     }
     if let Some(vcpu) = &report.vcpu {
         let state: Vec<_> = vcpu.iter().map(|(key, value)| format!("{key}={value}")).collect();
