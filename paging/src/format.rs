@@ -27,7 +27,8 @@ pub trait Format: 'static {
     fn attrs(level: Level, raw: u64) -> Attrs;
     /// An entry for the next table, which takes no right away.
     fn table<O: Space>(to: Frame<O>) -> u64;
-    /// Whether a walker may use and remember `raw`.
+    /// Whether a walker may use and remember `raw`. A test of bits, any of which makes an entry live: what
+    /// is true of one of two entries is true of both or'ed together.
     fn is_live(raw: u64) -> bool;
     /// Whether live `old` may become live `new` in one step.
     fn may_replace_live(old: u64, new: u64) -> bool;

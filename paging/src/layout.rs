@@ -39,6 +39,15 @@ impl Layout {
         Self { ram, frames, backing, output_bits }
     }
 
+    /// The part of it that addresses of `output_bits` bits reach.
+    #[must_use]
+    pub const fn within(&self, output_bits: u32) -> Self {
+        let reached = 1_u64 << output_bits >> crate::addr::PAGE_SHIFT;
+        let reached = reached.saturating_sub(self.ram.number());
+        let frames = if self.frames < reached { self.frames } else { reached };
+        Self { frames, ..*self }
+    }
+
     /// The first frame of RAM.
     #[must_use]
     pub const fn ram(&self) -> Frame<GuestPhys> {
@@ -128,6 +137,14 @@ mod tests {
         let shifted =
             Layout::new(Frame::from_number(0x40000), 0x200, Frame::from_number(0x80100), 36);
         assert_eq!(shifted.block(Frame::from_number(0x40000), Level::BLOCK_2M), Backing::Mixed);
+    }
+
+    #[test]
+    fn small_addresses_reach_a_part() {
+        let wide = Layout::new(Frame::from_number(0x40000), 0x80000, Frame::from_number(0), 36);
+        assert_eq!(wide.within(36).frames(), 0x80000);
+        assert_eq!(wide.within(31).frames(), 0x40000);
+        assert_eq!(wide.within(30).frames(), 0);
     }
 
     #[test]

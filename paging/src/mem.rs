@@ -35,6 +35,10 @@ pub trait Memory {
     fn frame_of(&self, page: PageId) -> Frame<HostPhys>;
     /// Which frame of the pool stands at `frame`.
     fn page_of(&self, frame: Frame<HostPhys>) -> Option<PageId>;
+    /// Makes all descriptors of `page` zero.
+    fn clear(&self, page: PageId) {
+        self.table(page).clear();
+    }
     /// A frame of guest RAM, unless `frame` is none.
     fn guest(&self, frame: Frame<GuestPhys>) -> Option<&Self::Guest>;
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::mem::{Entries, Memory};
+use crate::mem::Memory;
 
 /// A frame of the pool. 0 is never handed out.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -49,7 +49,7 @@ impl Pool {
     pub fn alloc(&mut self, memory: &impl Memory) -> Result<PageId, OutOfFrames> {
         let page = PageId(self.free.pop().ok_or(OutOfFrames)?);
         self.least = self.least.min(self.free.len());
-        memory.table(page).clear();
+        memory.clear(page);
         Ok(page)
     }
 

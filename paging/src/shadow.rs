@@ -30,7 +30,7 @@ use alloc::vec::Vec;
 
 use probe::{Event, Probe};
 
-use crate::addr::{Frame, Gpa, GuestPhys, GuestVirt, Gva, Hpa, Level};
+use crate::addr::{ENTRIES, Frame, Gpa, GuestPhys, GuestVirt, Gva, Hpa, Level};
 use crate::fault::{Fault, Verdict};
 use crate::format::{GuestFormat, ShadowFormat};
 use crate::layout::Layout;
@@ -54,10 +54,11 @@ mod sync;
 pub const MIN_FRAMES: usize = 48;
 /// Frames that one operation may take.
 const RESERVE_FRAMES: usize = 8;
-/// Reverse-map nodes that one operation may take: a leaf table, and the ways to it.
-const RESERVE_NODES: usize = 640;
+/// Reverse-map nodes that one operation may take: one for each entry of the three tables below a
+/// root that it may make, and for the links to them.
+const RESERVE_NODES: usize = 3 * ENTRIES + 64;
 /// Reverse-map nodes that there are: 32 bytes each.
-const NODES: usize = 4096;
+const NODES: usize = 5120;
 
 /// What is known of a frame of RAM (level 0) or of the block of a higher level. 16 bytes, which is
 /// 0.4 % of a frame.
@@ -91,6 +92,9 @@ pub struct HardwareRoots {
 /// The shadow of one VM's page tables of the format `G`, in the format `S`.
 #[derive(Debug)]
 pub struct Shadow<G: GuestFormat, S> {
+    /// The whole layout.
+    whole: Layout,
+    /// What the output addresses of the regime reach of it.
     layout: Layout,
     largest: Level,
     regime: G::Regime,
@@ -127,7 +131,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             vec![Record::EMPTY; ((last >> shift) - (first >> shift) + 1) as usize]
         });
         Ok(Self {
-            layout,
+            whole: layout,
+            layout: layout.within(G::output_bits(&regime)),
             largest,
             regime,
             roots: [Gpa::from_bits(0); 2],
@@ -150,7 +155,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     /// The layout that the guest's addresses are resolved in.
     #[must_use]
     pub const fn layout(&self) -> &Layout {
-        &self.layout
+        &self.whole
     }
 
     /// What the guest's registers say.

@@ -2,7 +2,7 @@
 
 use probe::{Event, Probe};
 
-use crate::addr::{Frame, GuestPhys, Gva, Index, Level};
+use crate::addr::{ENTRIES, Frame, GuestPhys, Gva, Index, Level};
 use crate::entry::{Entry, Shadowed};
 use crate::fault::{GuestFault, Verdict};
 use crate::format::{GuestFormat, ShadowFormat};
@@ -213,8 +213,12 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         }
         let span = world.probe.start();
         for index in Index::all() {
-            let raw = S::part(level, block, index);
-            self.fill_entry(world, Slot::new(page, index), below, raw);
+            let (slot, raw) = (Slot::new(page, index), S::part(level, block, index));
+            if below == Level::PAGE {
+                self.fill_leaf(world, slot, raw);
+            } else {
+                self.fill_entry(world, slot, below, raw);
+            }
         }
         world.probe.stop(Event::ShMapAndValidate, span);
         Ok(page)
@@ -240,57 +244,73 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     ) {
         let Some(guest) = world.memory.guest(frame) else { return };
         let span = world.probe.start();
-        for index in Index::all() {
-            let raw = guest.get(index);
-            if G::is_live(raw) {
+        let event = if level == Level::PAGE {
+            live_entries::<G>(guest, |index, raw| {
+                self.fill_leaf(world, Slot::new(page, index), raw);
+            });
+            Event::ShMapAndValidate
+        } else {
+            live_entries::<G>(guest, |index, raw| {
                 self.fill_entry(world, Slot::new(page, index), level, raw);
-            }
-        }
-        let event = if level == Level::PAGE { Event::ShMapAndValidate } else { Event::ShFillTable };
+            });
+            Event::ShFillTable
+        };
         world.probe.stop(event, span);
     }
 
-    /// Derives the entry `slot`, which was empty, from the guest's `raw`.
+    /// Derives the entry `slot` of a leaf table, which was empty, from the guest's `raw`. One look
+    /// at the frame's record serves the reverse map and the protection.
     #[inline(always)]
-    fn fill_entry<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot, level: Level, raw: u64) {
+    fn fill_leaf<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot, raw: u64) {
         let span = world.probe.start();
-        let entry = if level == Level::PAGE {
-            self.take_leaf(raw, slot)
-        } else {
-            let entry = self.derive(world, level, raw);
-            self.refer(world, slot, entry);
-            entry
+        let entry = match G::decode::<GuestPhys>(Level::PAGE, raw) {
+            Entry::Leaf(to) if G::accessed(raw) => {
+                let host = self.layout.resolve(to);
+                let record =
+                    self.layout.ram_index(to).and_then(|index| self.records[0].get_mut(index));
+                match (host, record) {
+                    (Some(host), Some(record)) => {
+                        record.leaves.add(&mut self.nodes, slot.bits());
+                        S::shadow_leaf(raw, host, record.shadows != 0)
+                    }
+                    _ => self.derive(world, Level::PAGE, raw),
+                }
+            }
+            _ => self.derive(world, Level::PAGE, raw),
         };
         world.memory.table(slot.page()).set(slot.index(), entry);
-        let event = if level == Level::PAGE { Event::L1ePropagate } else { Event::L2ePropagate };
-        world.probe.stop(event, span);
+        world.probe.stop(Event::L1ePropagate, span);
         world.probe.count(Event::ShadowEntries, 1);
     }
 
-    /// The shadow of the guest's page `raw`, entered in the reverse map: `derive` and `refer` in one
-    /// look at the frame's record, for the loop that fills leaf tables.
-    #[inline(always)]
-    fn take_leaf(&mut self, raw: u64, slot: Slot) -> u64 {
-        let Entry::Leaf(to) = G::decode::<GuestPhys>(Level::PAGE, raw) else { return S::ABSENT };
-        let Some(index) = self.layout.ram_index(to) else { return self.derive_beyond(raw, to) };
-        let Some(record) = self.records[0].get_mut(index) else { return S::ABSENT };
-        if !G::accessed(raw) {
-            return S::unaccessed_leaf(Level::PAGE, raw);
-        }
-        record.leaves.add(&mut self.nodes, slot.bits());
-        let host = Frame::from_number(self.layout.backing().number() + index as u64);
-        S::shadow_leaf(raw, host, record.shadows != 0)
+    /// Derives the entry `slot` of a table above, which was empty, from the guest's `raw`.
+    fn fill_entry<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot, level: Level, raw: u64) {
+        let span = world.probe.start();
+        let entry = self.derive(world, level, raw);
+        self.refer(world, slot, entry);
+        world.memory.table(slot.page()).set(slot.index(), entry);
+        world.probe.stop(Event::L2ePropagate, span);
+        world.probe.count(Event::ShadowEntries, 1);
     }
+}
 
-    /// The shadow of a page that is not RAM.
-    #[cold]
-    fn derive_beyond(&self, raw: u64, to: Frame<GuestPhys>) -> u64 {
-        if to.start().bits() >> G::output_bits(&self.regime) != 0 {
-            S::oversized(Level::PAGE, raw)
-        } else if !G::accessed(raw) {
-            S::unaccessed_leaf(Level::PAGE, raw)
-        } else {
-            S::device_leaf(Level::PAGE, raw, to)
+/// Calls `visit` with each live entry of a guest's table. Most entries of most tables are not, so
+/// several are looked at at once.
+#[inline(always)]
+fn live_entries<G: GuestFormat>(guest: &impl Entries, mut visit: impl FnMut(Index, u64)) {
+    /// How many.
+    const AT_ONCE: u32 = 8;
+    let mut first = 0;
+    while first < ENTRIES as u32 {
+        let some: [u64; AT_ONCE as usize] =
+            core::array::from_fn(|place| guest.get(Index::wrapping(first + place as u32)));
+        if G::is_live(some.iter().fold(0, |all, raw| all | raw)) {
+            for (place, &raw) in (first..).zip(&some) {
+                if G::is_live(raw) {
+                    visit(Index::wrapping(place), raw);
+                }
+            }
         }
+        first += AT_ONCE;
     }
 }

@@ -100,6 +100,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         if regime != self.regime {
             self.reset(world);
             self.regime = regime;
+            self.layout = self.whole.within(G::output_bits(&regime));
         }
         self.roots = roots;
         self.select(world)
@@ -242,11 +243,13 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             described.contexts -= 1;
             if described.contexts == 0 {
                 described.root = RootUse::No;
-            }
-            if described.is_orphan() {
-                // Its global translations go too.
+                let orphan = described.is_orphan();
+                // Global translations that it gave as a root go too, also where it stays as a
+                // table: nobody would find their addresses any more.
                 self.flush(world, None);
-                self.destroy(world, page);
+                if orphan {
+                    self.destroy(world, page);
+                }
             }
         }
     }

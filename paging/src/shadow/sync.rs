@@ -123,8 +123,16 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     /// Puts `entry` into `slot`, with what it refers to.
     pub(super) fn replace<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot, entry: u64) {
         let old = self.entry(world, slot);
-        if old != entry {
-            self.write(world, slot, entry);
+        if old == entry {
+            return;
+        }
+        let level = self.pages[slot.page().number() as usize].level;
+        let refers_to = |entry| match S::shadowed(level, entry) {
+            Shadowed::Leaf { to, .. } | Shadowed::Table(to) => Some(to),
+            Shadowed::Absent | Shadowed::Unknown | Shadowed::Device => None,
+        };
+        self.write(world, slot, entry);
+        if refers_to(old) != refers_to(entry) {
             self.refer(world, slot, entry);
             self.release(world, slot, old);
         }
@@ -169,13 +177,25 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         last: Index,
     ) {
         for place in first.get()..=last.get() {
+            let index = Index::wrapping(place as u32);
+            let Some(page) = self.first_shadow(frame) else { return };
+            if self.pages[page.number() as usize].next == 0 {
+                self.propagate(world, Slot::new(page, index));
+                continue;
+            }
             for level in [Level::PAGE, Level::BLOCK_2M, Level::BLOCK_1G, Level::TOP] {
                 // Looked up anew each time: a change may give up shadow pages, of this table too.
                 if let Some(page) = self.find(frame, level) {
-                    self.propagate(world, Slot::new(page, Index::wrapping(place as u32)));
+                    self.propagate(world, Slot::new(page, index));
                 }
             }
         }
+    }
+
+    /// The first shadow page of the table in `frame`.
+    fn first_shadow(&self, frame: Frame<GuestPhys>) -> Option<PageId> {
+        let index = self.layout.ram_index(frame)?;
+        PageId::new(self.records[0].get(index)?.shadows)
     }
 
     /// A store reached a leaf that is protected.
@@ -242,8 +262,12 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let last = first + (1 << width) - 1;
         let Some(guest) = world.memory.guest(at.frame()) else { return Ok(()) };
         let index = |offset: u64| Index::wrapping((offset >> ENTRY_SHIFT) as u32);
-        for entry in [index(first), index(last)] {
-            guest.set(entry, merged(guest.get(entry), entry, first, width, value));
+        if width == ENTRY_SHIFT && first.is_multiple_of(1 << ENTRY_SHIFT) {
+            guest.set(index(first), value);
+        } else {
+            for entry in [index(first), index(last)] {
+                guest.set(entry, merged(guest.get(entry), entry, first, width, value));
+            }
         }
         self.sync(world, at.frame(), index(first), index(last));
         world.tlb.publish();

@@ -180,7 +180,7 @@ impl Config {
         self.base + (number % 2) * 2 * BLOCK + (number / 2) * PAGE_SIZE
     }
 
-    const fn target(&self, to: Target) -> u64 {
+    pub(crate) const fn target(&self, to: Target) -> u64 {
         match to {
             Target::Table(number) => self.table(number),
             Target::Data(number) => {

@@ -1,1 +1,343 @@
 //! Guests that a person wrote, as text.
+//!
+//! ```text
+//! machine frames=48 ram=8M low=48 high=39      what is built; the defaults are Config::SMALL's
+//! t0[0] = table t1 user-never                  an entry, stored by a mapping nobody knows of
+//! t3[5] = page d0 user ro ng                   pages and blocks begin as kernel rw, executable
+//! root 0 t0                                    TTBR0 := t0; also `t0+200`, `device`, a number
+//! switch 0 t3 t9                               the same for one table after another
+//! on, off                                      paging
+//! low=39                                       a register of the MMU changes
+//! write 0:0.0.1.5+10 = 7 wide=2 stepped        half : top . gig . block . page + offset
+//! read user 1:0.0.0.0                          says what came of it, and in how many exits
+//! step 0:0.0.1.5+8 0:0.0.1.6                   one instruction stores to both places
+//! walk 0:0.0.1.5                               the hardware walks by itself
+//! shadow                                       says what the shadow's tables hold
+//! count blocks_split                           says how often an event was counted
+//! ```
+//!
+//! `t0`, `t1`, … are frames for tables, which lie in two blocks of 2 MiB; `d0`, … others; `b0`, …
+//! blocks of 2 MiB of RAM; `g1`, … blocks of 1 GiB. Text behind `#` is for people.
+
+use std::fmt::Write as _;
+
+use paging::addr::{Gpa, Gva, Level};
+use paging::attrs::{Access, Kind};
+use paging::entry::Shadowed;
+use paging::fault::GuestFault;
+use paging::format::GuestFormat;
+use paging::format::vmsa_stage1::{Bits, Regime, Stage1};
+use probe::Event;
+
+use crate::ops::{DATA, TABLES, Target};
+use crate::{Config, DEVICE, How, Machine, Seen, ShadowVm, Store};
+
+/// Runs `fixture` and compares what it says with `expect`, line by line.
+///
+/// # Panics
+///
+/// If they differ, or if anything is wrong that [`ShadowVm`] checks.
+pub fn check(fixture: &str, expect: &str) {
+    let said = run(fixture);
+    let lines = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
+    };
+    let (said, expect) = (lines(&said), lines(expect));
+    assert!(said == expect, "the guest saw:\n{}\nand not:\n{}", said.join("\n"), expect.join("\n"));
+}
+
+/// Runs `fixture` and returns what it says.
+#[must_use]
+pub fn run(fixture: &str) -> String {
+    let lines = || fixture.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    let mut config = Config::SMALL;
+    for line in lines().filter(|line| line.starts_with("machine")) {
+        line.split_whitespace().skip(1).for_each(|word| configure(&mut config, word));
+    }
+    let mut scenario = Scenario { config, vm: ShadowVm::new(&config), said: String::new() };
+    for line in lines().filter(|line| !line.is_empty() && !line.starts_with("machine")) {
+        scenario.line(line);
+        scenario.vm.settle();
+    }
+    scenario.vm.set_paging(false);
+    scenario.said
+}
+
+/// A scenario under way.
+struct Scenario {
+    config: Config,
+    vm: ShadowVm,
+    said: String,
+}
+
+impl Scenario {
+    fn line(&mut self, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["on"] => self.vm.set_paging(true),
+            ["off"] => self.vm.set_paging(false),
+            ["root", half, to] => {
+                let to = Gpa::from_bits(self.physical(to));
+                self.vm.load_root(number(half) as usize, to);
+            }
+            ["switch", half, from, to] => {
+                for table in number(&from[1..])..=number(&to[1..]) {
+                    let to = self.config.table(table as u8);
+                    self.vm.load_root(number(half) as usize, Gpa::from_bits(to));
+                }
+            }
+            ["walk", at] => self.vm.speculate(self.virtual_address(at)),
+            ["shadow"] => self.say_shadow(),
+            ["count", name] => {
+                let event = Event::ALL.iter().find(|event| event.name() == name);
+                let event = *event.unwrap_or_else(|| panic!("no event {name}"));
+                let count = self.vm.parts().probe.of(event);
+                self.say(&format!("{name} {count}"));
+            }
+            ["free"] => {
+                let free = self.vm.parts().pool.available();
+                self.say(&format!("free {free}"));
+            }
+            [kind @ ("read" | "write" | "fetch"), ref rest @ ..] => self.access(kind, rest),
+            ["step", ref places @ ..] => {
+                let stores: Vec<_> = places.iter().map(|at| self.stepped(at)).collect();
+                let before = self.vm.exits();
+                let seen = self.vm.step(&stores);
+                let exits = self.vm.exits() - before;
+                let seen: Vec<_> = seen.into_iter().map(|seen| self.named(seen)).collect();
+                self.say(&format!("{} exits={exits}", seen.join(", ")));
+            }
+            [entry, "=", ref value @ ..] => self.entry(entry, value),
+            _ if words.iter().all(|word| word.contains('=')) => {
+                words.iter().for_each(|word| configure(&mut self.config, word));
+                self.vm.load_regime(self.config.regime);
+            }
+            _ => panic!("what is {line:?}?"),
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        let _ = writeln!(self.said, "{line}");
+    }
+
+    /// `t0[3] = page d0 user`
+    fn entry(&mut self, entry: &str, value: &[&str]) {
+        let (table, rest) = entry.split_once('[').unwrap_or_else(|| panic!("no entry: {entry}"));
+        let rest = rest.trim_end_matches(']');
+        let (first, last) = rest.split_once("..").unwrap_or((rest, rest));
+        let table = self.physical(table);
+        let (first, last) = (number(first), number(last));
+        for place in first..=last {
+            let value = self.descriptor(value, place - first);
+            let store = Store { width: 3, value, how: How::Described };
+            self.vm.poke(Gpa::from_bits(table + 8 * place), store);
+        }
+    }
+
+    /// The descriptor that `words` describe; `place` says which of several, for `walking` ones.
+    fn descriptor(&self, words: &[&str], place: u64) -> u64 {
+        let (form, words) = words.split_first().expect("a descriptor has a form");
+        let mut bits = match *form {
+            "0" => return 0,
+            "raw" => return number(words[0]),
+            "table" => Bits::TABLE,
+            "page" => Bits::TABLE | Bits::ACCESSED | Bits::ATTR_INDEX,
+            "block" => Bits::VALID | Bits::ACCESSED | Bits::ATTR_INDEX,
+            "invalid" => Bits::TABLE_OR_PAGE,
+            other => panic!("no form {other}"),
+        };
+        let (to, words) = words.split_first().expect("a descriptor leads somewhere");
+        let mut to = self.physical(to);
+        for word in words {
+            match *word {
+                "user" => bits |= Bits::AP_USER,
+                "ro" => bits |= Bits::AP_READ_ONLY,
+                "ng" => bits |= Bits::NOT_GLOBAL,
+                "old" => bits -= Bits::ACCESSED,
+                "other" => bits -= Bits::ATTR_INDEX,
+                "pxn" => bits |= Bits::PRIVILEGED_EXECUTE_NEVER,
+                "uxn" => bits |= Bits::EXECUTE_NEVER,
+                "contiguous" => bits |= Bits::CONTIGUOUS,
+                "table-ro" => bits |= Bits::TABLE_READ_ONLY,
+                "kernel-only" => bits |= Bits::TABLE_NO_USER,
+                "user-never" => bits |= Bits::TABLE_EXECUTE_NEVER,
+                "kernel-never" => bits |= Bits::TABLE_PRIVILEGED_EXECUTE_NEVER,
+                "walking" => to += place << 12,
+                "striding" => to += place << 21,
+                other => panic!("no attribute {other}"),
+            }
+        }
+        bits.bits() | to
+    }
+
+    /// `write user 0:0.0.0.3+8 = 7 wide=2 stepped`
+    fn access(&mut self, kind: &str, words: &[&str]) {
+        let kind = match kind {
+            "read" => Kind::Read,
+            "write" => Kind::Write,
+            _ => Kind::Execute,
+        };
+        let mut access = Access { kind, user: false, guarded: false };
+        let mut store = Store { width: 3, value: 0, how: How::Described };
+        let mut at = None;
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            match *word {
+                "user" => access.user = true,
+                "pan" => access.guarded = true,
+                "stepped" => store.how = How::Stepped,
+                "exclusive" => store.how = How::Exclusive,
+                "wide=0" => store.width = 0,
+                "wide=1" => store.width = 1,
+                "wide=2" => store.width = 2,
+                "=" => {
+                    let value: Vec<&str> = words.by_ref().copied().collect();
+                    store.value = match value[..] {
+                        [value] => self.physical(value),
+                        _ => self.descriptor(&value, 0),
+                    };
+                }
+                place => at = Some(self.virtual_address(place)),
+            }
+        }
+        let before = self.vm.exits();
+        let seen = self.vm.access(at.expect("an access has an address"), access, store);
+        let exits = self.vm.exits() - before;
+        let seen = self.named(seen);
+        self.say(&format!("{seen} exits={exits}"));
+    }
+
+    fn stepped(&self, at: &str) -> (Gva, Access, Store) {
+        let (at, value) = at.split_once('=').unwrap_or((at, "0"));
+        let store = Store { width: 3, value: self.physical(value), how: How::Stepped };
+        let access = Access { kind: Kind::Write, user: false, guarded: false };
+        (self.virtual_address(at), access, store)
+    }
+
+    /// `half:top.gig.block.page+offset`, the entries in decimal; or a number.
+    fn virtual_address(&self, text: &str) -> Gva {
+        let Some((half, rest)) = text.split_once(':') else { return Gva::from_bits(number(text)) };
+        let (entries, offset) = rest.split_once('+').unwrap_or((rest, "0"));
+        let mut at = Stage1::base(&self.config.regime, number(half) as usize).bits();
+        for (above, entry) in entries.split('.').enumerate() {
+            let level = Level::new(3 - above as u8).expect("there are four levels");
+            at |= number(entry) << level.shift();
+        }
+        Gva::from_bits(at | hex(offset))
+    }
+
+    /// `t0`, `d0`, `b0`, `g1`, `device`, each perhaps with `+offset`; or a hexadecimal number.
+    fn physical(&self, text: &str) -> u64 {
+        let (name, offset) = text.split_once('+').unwrap_or((text, "0"));
+        let of = |to: fn(u8) -> Target| Some(to(name.get(1..)?.parse().ok()?));
+        let target = match name.as_bytes().first() {
+            _ if name == "device" => Some(Target::Device),
+            Some(b't') => of(Target::Table),
+            Some(b'd') => of(Target::Data),
+            Some(b'b') => of(Target::Block),
+            Some(b'g') => of(Target::Gig),
+            _ => None,
+        };
+        target.map_or_else(|| hex(name), |target| self.config.target(target)) + hex(offset)
+    }
+
+    /// What the guest saw, with the names of the fixture.
+    fn named(&self, seen: Seen) -> String {
+        match seen {
+            Seen::Ram(at, _) => self.name(at),
+            Seen::Device(at) => format!("device+{:x}", at.bits() - DEVICE),
+            Seen::Fault(fault) => match fault {
+                GuestFault::Translation(level) => format!("translation {}", level.number()),
+                GuestFault::AddressSize(level) => format!("size {}", level.number()),
+                GuestFault::AccessFlag(level) => format!("flag {}", level.number()),
+                GuestFault::Permission(level) => format!("permission {}", level.number()),
+                GuestFault::WalkAbort(level) => format!("walk-abort {}", level.number()),
+                GuestFault::Abort => "abort".to_owned(),
+            },
+        }
+    }
+
+    fn name(&self, at: Gpa) -> String {
+        let page = at.frame().start().bits();
+        let find = |count: u8, to: fn(u8) -> Target| {
+            (0..count).find(|number| self.config.target(to(*number)) == page)
+        };
+        let name = if let Some(number) = find(TABLES, Target::Table) {
+            format!("t{number}")
+        } else if let Some(number) = find(DATA, Target::Data) {
+            format!("d{number}")
+        } else {
+            format!("{page:x}")
+        };
+        match at.page_offset() {
+            0 => name,
+            offset => format!("{name}+{offset:x}"),
+        }
+    }
+
+    fn say_shadow(&mut self) {
+        let entries = self.vm.entries();
+        for (table, index, what) in &entries {
+            let of = |table: &paging::shadow::check::Table| match table.frame {
+                Some(frame) => self.name(frame.start()),
+                None => "parts".to_owned(),
+            };
+            let what = match what {
+                Shadowed::Absent => continue,
+                Shadowed::Unknown => "unknown".to_owned(),
+                Shadowed::Device => "device".to_owned(),
+                Shadowed::Table(to) => {
+                    let next = entries.iter().find(|(table, ..)| table.at == to.start());
+                    format!("table {}", next.map_or("empty".to_owned(), |(table, ..)| of(table)))
+                }
+                Shadowed::Leaf { to, protected } => {
+                    let at = self.config.layout().guest_address(to.start());
+                    let name = at.map_or("astray".to_owned(), |at| self.name(at));
+                    format!("leaf {name}{}", if *protected { " protected" } else { "" })
+                }
+            };
+            let line = format!("{}@{}[{index}] {what}", of(table), table.level.number());
+            let _ = writeln!(self.said, "{line}");
+        }
+    }
+}
+
+/// Takes `name=value` to `config`.
+fn configure(config: &mut Config, word: &str) {
+    let (name, value) = word.split_once('=').unwrap_or_else(|| panic!("no setting: {word}"));
+    let Regime { halves: [low, high], .. } = &mut config.regime;
+    match name {
+        "low" => low.input_bits = number(value) as u32,
+        "high" => high.input_bits = number(value) as u32,
+        "output" => config.regime.output_bits = number(value) as u32,
+        "flat" => low.flat = value == "yes",
+        "tags" => low.top_byte_ignored = value == "yes",
+        "disabled" => low.disabled = value == "yes",
+        "wxn" => config.regime.write_execute_never = value == "yes",
+        "frames" => config.frames = number(value) as u32,
+        "ram" => config.ram = number(value.trim_end_matches('M')) << 20,
+        "base" => config.base = hex(value),
+        "backing" => config.backing = hex(value),
+        "largest" => {
+            config.largest = match value {
+                "4k" => Level::PAGE,
+                "2m" => Level::BLOCK_2M,
+                _ => Level::BLOCK_1G,
+            }
+        }
+        _ => panic!("no setting {name}"),
+    }
+}
+
+/// A decimal number, or a hexadecimal one with `0x`.
+fn number(text: &str) -> u64 {
+    match text.strip_prefix("0x") {
+        Some(text) => hex(text),
+        None => text.parse().unwrap_or_else(|_| panic!("no number: {text}")),
+    }
+}
+
+fn hex(text: &str) -> u64 {
+    u64::from_str_radix(text.trim_start_matches("0x"), 16)
+        .unwrap_or_else(|_| panic!("no number: {text}"))
+}
