@@ -71,6 +71,9 @@ pub trait GuestFormat: Format {
     fn base(regime: &Self::Regime, half: usize) -> Addr<GuestVirt>;
     /// Bits of a physical address; an entry with a larger one faults.
     fn output_bits(regime: &Self::Regime) -> u32;
+    /// The frame of `raw`, an entry of a leaf table, if it is a page with its accessed flag: the
+    /// common case, told by one test.
+    fn plain_page(raw: u64) -> Option<Frame<GuestPhys>>;
     /// Whether the leaf `raw` has its accessed flag.
     fn accessed(raw: u64) -> bool;
     /// The rights that a leaf gives, before what `limits` of the tables above take away.
@@ -89,6 +92,9 @@ pub trait ShadowFormat<G: GuestFormat>: Format {
 
     /// The shadow of the guest leaf `raw`, at `to`. With `protect`, stores exit.
     fn shadow_leaf(raw: u64, to: Frame<HostPhys>, protect: bool) -> u64;
+    /// What [`shadow_leaf`](Self::shadow_leaf) makes of `raw` without protection, when its frame stands
+    /// `distance` bytes behind its own address, modulo 2^64.
+    fn moved_leaf(raw: u64, distance: u64) -> u64;
     /// The part with number `part` of guest block `raw` of `level`, as a leaf one level below.
     fn part(level: Level, raw: u64, part: Index) -> u64;
     /// The same leaf with its store protection changed.

@@ -11,7 +11,7 @@
 
 use core::marker::PhantomData;
 
-use crate::addr::{Addr, Frame, Index, Level, Space};
+use crate::addr::{Addr, Frame, HostPhys, Index, Level, Space};
 use crate::attrs::Attrs;
 use crate::entry::Entry;
 use crate::format::Format;
@@ -108,7 +108,8 @@ impl<F: Format, In: Space, Out: Space> Tree<F, In, Out> {
                 .filter(|level| *level <= self.top)
                 .find(fits)
                 .unwrap_or(Level::PAGE);
-            let (table, index) = self.table_for(tools, here, level)?;
+            // A table that is there already wants leaves of its own size.
+            let (table, index, level) = self.table_for(tools, here, level)?;
             let entries = tools.memory.table(table);
             if F::is_live(entries.get(index)) {
                 return Err(MapError::Occupied);
@@ -182,14 +183,17 @@ impl<F: Format, In: Space, Out: Space> Tree<F, In, Out> {
     }
 
     fn free_below<M: Memory>(memory: &M, pool: &mut Pool, table: PageId, level: Level) {
-        if let Some(below) = level.below() {
-            for index in Index::all() {
-                let raw = memory.table(table).get(index);
-                if let Entry::Table(frame) = F::decode::<crate::addr::HostPhys>(level, raw)
-                    && let Some(next) = memory.page_of(frame)
-                {
-                    Self::free_below(memory, pool, next, below);
-                }
+        for index in Index::all() {
+            let raw = memory.table(table).get(index);
+            if !F::is_live(raw) {
+                continue;
+            }
+            memory.table(table).set(index, 0);
+            if let (Entry::Table(frame), Some(below)) =
+                (F::decode::<HostPhys>(level, raw), level.below())
+                && let Some(next) = memory.page_of(frame)
+            {
+                Self::free_below(memory, pool, next, below);
             }
         }
         pool.free(table);
@@ -201,7 +205,7 @@ impl<F: Format, In: Space, Out: Space> Tree<F, In, Out> {
         loop {
             let index = Index::of(at.bits(), level);
             let raw = memory.table(table).get(index);
-            match (F::decode::<crate::addr::HostPhys>(level, raw), level.below()) {
+            match (F::decode::<HostPhys>(level, raw), level.below()) {
                 (Entry::Table(frame), Some(below)) => match memory.page_of(frame) {
                     Some(next) => (table, level) = (next, below),
                     None => return (table, index, level),
@@ -211,17 +215,18 @@ impl<F: Format, In: Space, Out: Space> Tree<F, In, Out> {
         }
     }
 
-    /// The table of `level` on the way to `at`, made with those above it where they are missing.
+    /// The lowest table on the way to `at`, made down to `level` with those above it where they are
+    /// missing.
     fn table_for<M: Memory, T: Tlb<In>>(
         &mut self,
         tools: &mut Tools<'_, M, T>,
         at: Addr<In>,
         level: Level,
-    ) -> Result<(PageId, Index), MapError> {
+    ) -> Result<(PageId, Index, Level), MapError> {
         loop {
             let (table, index, found) = self.lookup(tools.memory, at);
             if found <= level {
-                return Ok((table, index));
+                return Ok((table, index, found));
             }
             let entries = tools.memory.table(table);
             if F::is_live(entries.get(index)) {

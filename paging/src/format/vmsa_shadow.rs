@@ -72,6 +72,11 @@ impl ShadowFormat<Self> for Stage1 {
         raw & Bits::LEAF.bits() | address | if protect { ALIAS } else { 0 }
     }
 
+    #[inline(always)]
+    fn moved_leaf(raw: u64, distance: u64) -> u64 {
+        (raw & (Bits::LEAF.bits() | ADDRESS)).wrapping_add(distance)
+    }
+
     #[inline]
     fn part(level: Level, raw: u64, part: Index) -> u64 {
         let Some(below) = level.below() else { return Self::ABSENT };

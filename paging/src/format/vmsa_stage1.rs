@@ -5,7 +5,7 @@
 
 use bitflags::bitflags;
 
-use crate::addr::{Addr, Frame, GuestVirt, Level, PAGE_SIZE, Space};
+use crate::addr::{Addr, Frame, GuestPhys, GuestVirt, Level, PAGE_SIZE, Space};
 use crate::attrs::{Attrs, Memory, Rights};
 use crate::entry::Entry;
 use crate::format::{Format, GuestFormat, Start};
@@ -230,6 +230,12 @@ impl GuestFormat for Stage1 {
 
     fn output_bits(regime: &Regime) -> u32 {
         regime.output_bits
+    }
+
+    #[inline(always)]
+    fn plain_page(raw: u64) -> Option<Frame<GuestPhys>> {
+        let plain = Bits::TABLE.union(Bits::ACCESSED).bits();
+        (raw & plain == plain).then(|| Addr::from_bits(raw & ADDRESS).frame())
     }
 
     fn accessed(raw: u64) -> bool {

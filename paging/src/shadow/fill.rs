@@ -212,11 +212,12 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             self.enlist(page, to, level);
         }
         let span = world.probe.start();
-        for index in Index::all() {
-            let (slot, raw) = (Slot::new(page, index), S::part(level, block, index));
-            if below == Level::PAGE {
-                self.fill_leaf(world, slot, raw);
-            } else {
+        if below == Level::PAGE {
+            let (probe, mut fill) = self.leaf_filler(world, page);
+            Index::all().for_each(|index| fill(probe, index, S::part(level, block, index)));
+        } else {
+            for index in Index::all() {
+                let (slot, raw) = (Slot::new(page, index), S::part(level, block, index));
                 self.fill_entry(world, slot, below, raw);
             }
         }
@@ -245,42 +246,56 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let Some(guest) = world.memory.guest(frame) else { return };
         let span = world.probe.start();
         let event = if level == Level::PAGE {
-            live_entries::<G>(guest, |index, raw| {
-                self.fill_leaf(world, Slot::new(page, index), raw);
-            });
+            let (probe, mut fill) = self.leaf_filler(world, page);
+            live_entries::<G>(guest, |index, raw| fill(probe, index, raw));
             Event::ShMapAndValidate
         } else {
             live_entries::<G>(guest, |index, raw| {
-                self.fill_entry(world, Slot::new(page, index), level, raw);
+                if G::is_live(raw) {
+                    self.fill_entry(world, Slot::new(page, index), level, raw);
+                }
             });
             Event::ShFillTable
         };
         world.probe.stop(event, span);
     }
 
-    /// Derives the entry `slot` of a leaf table, which was empty, from the guest's `raw`. One look
-    /// at the frame's record serves the reverse map and the protection.
+    /// What derives the entries of the new, empty leaf table `page` from the guest's, and the probe
+    /// that it wants.
+    ///
+    /// This decides what a fill costs: what does not change is held in locals, and one look at a
+    /// frame's record serves the reverse map and the protection.
     #[inline(always)]
-    fn fill_leaf<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot, raw: u64) {
-        let span = world.probe.start();
-        let entry = match G::decode::<GuestPhys>(Level::PAGE, raw) {
-            Entry::Leaf(to) if G::accessed(raw) => {
-                let host = self.layout.resolve(to);
-                let record =
-                    self.layout.ram_index(to).and_then(|index| self.records[0].get_mut(index));
-                match (host, record) {
-                    (Some(host), Some(record)) => {
-                        record.leaves.add(&mut self.nodes, slot.bits());
-                        S::shadow_leaf(raw, host, record.shadows != 0)
-                    }
-                    _ => self.derive(world, Level::PAGE, raw),
+    fn leaf_filler<'w, E: Env>(
+        &'w mut self,
+        world: &'w mut World<'_, E>,
+        page: PageId,
+    ) -> (&'w mut E::Probe, impl FnMut(&mut E::Probe, Index, u64) + 'w) {
+        let Self { layout, regime, records, nodes, .. } = self;
+        let (layout, output_bits) = (*layout, G::output_bits(regime));
+        let distance =
+            layout.backing().start().bits().wrapping_sub(layout.ram().start().bits());
+        let table = world.memory.table(page);
+        let ram = layout.frames() as usize;
+        let records = records[0].get_mut(..ram).unwrap_or_default();
+        let fill = move |probe: &mut E::Probe, index: Index, raw: u64| {
+            let span = probe.start();
+            let record = G::plain_page(raw).and_then(|to| {
+                records.get_mut(to.number().wrapping_sub(layout.ram().number()) as usize)
+            });
+            let entry = match record {
+                Some(record) => {
+                    record.leaves.add(nodes, Slot::new(page, index).bits());
+                    let leaf = S::moved_leaf(raw, distance);
+                    if record.shadows == 0 { leaf } else { protected::<G, S>(leaf) }
                 }
-            }
-            _ => self.derive(world, Level::PAGE, raw),
+                None => other_leaf::<G, S>(output_bits, raw),
+            };
+            table.set(index, entry);
+            probe.stop(Event::L1ePropagate, span);
+            probe.count(Event::ShadowEntries, 1);
         };
-        world.memory.table(slot.page()).set(slot.index(), entry);
-        world.probe.stop(Event::L1ePropagate, span);
-        world.probe.count(Event::ShadowEntries, 1);
+        (&mut *world.probe, fill)
     }
 
     /// Derives the entry `slot` of a table above, which was empty, from the guest's `raw`.
@@ -294,23 +309,38 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     }
 }
 
-/// Calls `visit` with each live entry of a guest's table. Most entries of most tables are not, so
-/// several are looked at at once.
+/// The shadow leaf `leaf` of a table.
+#[cold]
+fn protected<G: GuestFormat, S: ShadowFormat<G>>(leaf: u64) -> u64 {
+    S::protect_leaf(leaf, true)
+}
+
+/// The shadow of an entry of a leaf table that is no page of RAM with its accessed flag.
+#[cold]
+fn other_leaf<G: GuestFormat, S: ShadowFormat<G>>(output_bits: u32, raw: u64) -> u64 {
+    match G::decode::<GuestPhys>(Level::PAGE, raw) {
+        Entry::Leaf(to) if to.start().bits() >> output_bits != 0 => {
+            S::oversized(Level::PAGE, raw)
+        }
+        Entry::Leaf(_) if !G::accessed(raw) => S::unaccessed_leaf(Level::PAGE, raw),
+        Entry::Leaf(to) => S::device_leaf(Level::PAGE, raw, to),
+        Entry::Hole | Entry::Table(_) => S::ABSENT,
+    }
+}
+
+/// Calls `visit` with each live entry of a guest's table, and a few others. Most entries of most tables
+/// are not live, so several are looked at at once.
 #[inline(always)]
 fn live_entries<G: GuestFormat>(guest: &impl Entries, mut visit: impl FnMut(Index, u64)) {
     /// How many.
     const AT_ONCE: u32 = 8;
-    let mut first = 0;
-    while first < ENTRIES as u32 {
-        let some: [u64; AT_ONCE as usize] =
-            core::array::from_fn(|place| guest.get(Index::wrapping(first + place as u32)));
-        if G::is_live(some.iter().fold(0, |all, raw| all | raw)) {
-            for (place, &raw) in (first..).zip(&some) {
-                if G::is_live(raw) {
-                    visit(Index::wrapping(place), raw);
-                }
+    let at = |place| guest.get(Index::wrapping(place));
+    for first in (0..ENTRIES as u32).step_by(AT_ONCE as usize) {
+        let places = first..first + AT_ONCE;
+        if G::is_live(places.clone().fold(0, |all, place| all | at(place))) {
+            for place in places {
+                visit(Index::wrapping(place), at(place));
             }
         }
-        first += AT_ONCE;
     }
 }

@@ -118,6 +118,8 @@ impl Refs {
     pub(super) fn add(&mut self, nodes: &mut Nodes, slot: u32) {
         if self.first == 0 {
             self.first = slot;
+        } else if self.rest == 0 {
+            self.rest = slot;
         } else {
             self.add_more(nodes, slot);
         }
@@ -125,9 +127,7 @@ impl Refs {
 
     #[cold]
     fn add_more(&mut self, nodes: &mut Nodes, slot: u32) {
-        if self.rest == 0 {
-            self.rest = slot;
-        } else if self.rest & NODE == 0 {
+        if self.rest & NODE == 0 {
             let mut items = [0; ITEMS];
             items[0] = self.rest;
             items[1] = slot;

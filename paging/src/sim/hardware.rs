@@ -197,7 +197,12 @@ impl Tlb {
         self.0.inner.borrow_mut().roots.insert(tag, roots);
     }
 
-    /// The same for what a shadow says is to be loaded under `regime`.
+    /// The hardware walks no more from what was loaded under `tag`.
+    pub fn unload(&self, tag: u16) {
+        self.0.inner.borrow_mut().roots.remove(&tag);
+    }
+
+    /// Loads what a shadow says is to be loaded under `regime`.
     pub fn load_shadow(&self, regime: &<Stage1 as GuestFormat>::Regime, roots: &HardwareRoots) {
         let root = |half: usize| {
             let start = Stage1::root(regime, half)?;
