@@ -254,10 +254,12 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         Ok(())
     }
 
-    /// Every shadow entry but the absent ones, in order: table, level, index, what it is.
+    /// Every shadow entry but the absent ones, in order: table, level, index, what it is. Roots outside
+    /// RAM are left out.
     pub fn entries<E: Env>(&self, world: &World<'_, E>) -> Vec<(Table, usize, Shadowed)> {
         let mut all = Vec::new();
-        for (page, described) in self.used() {
+        let used = self.used().filter(|(_, described)| described.source != Source::Broken);
+        for (page, described) in used {
             let table = Table {
                 frame: match described.source {
                     Source::Table(frame) => Some(frame),

@@ -1,5 +1,7 @@
 //! Filling: shadow pages come into being where the hardware found none.
 
+use core::marker::PhantomData;
+
 use probe::{Event, Probe};
 
 use crate::addr::{ENTRIES, Frame, GuestPhys, Gva, Index, Level};
@@ -9,7 +11,8 @@ use crate::format::{GuestFormat, ShadowFormat};
 use crate::mem::{Entries, Env, Memory, Tlb, World};
 use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::page::{Page, Slot, Source};
-use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Shadow};
+use crate::shadow::reverse::Nodes;
+use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Record, Shadow};
 
 impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     /// The hardware met an unknown entry on the way to `at`: makes the whole way known, down to
@@ -213,8 +216,10 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         }
         let span = world.probe.start();
         if below == Level::PAGE {
-            let (probe, mut fill) = self.leaf_filler(world, page);
-            Index::all().for_each(|index| fill(probe, index, S::part(level, block, index)));
+            let mut filler = self.leaf_filler(world, page);
+            for group in groups() {
+                filler.fill_group(world.probe, group, |index| S::part(level, block, index));
+            }
         } else {
             for index in Index::all() {
                 let (slot, raw) = (Slot::new(page, index), S::part(level, block, index));
@@ -246,56 +251,41 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let Some(guest) = world.memory.guest(frame) else { return };
         let span = world.probe.start();
         let event = if level == Level::PAGE {
-            let (probe, mut fill) = self.leaf_filler(world, page);
-            live_entries::<G>(guest, |index, raw| fill(probe, index, raw));
+            let mut filler = self.leaf_filler(world, page);
+            for group in groups().filter(|&group| any_live::<G>(guest, group)) {
+                filler.fill_group(world.probe, group, |index| guest.get(index));
+            }
             Event::ShMapAndValidate
         } else {
-            live_entries::<G>(guest, |index, raw| {
+            for index in groups().filter(|&group| any_live::<G>(guest, group)).flat_map(members) {
+                let raw = guest.get(index);
                 if G::is_live(raw) {
                     self.fill_entry(world, Slot::new(page, index), level, raw);
                 }
-            });
+            }
             Event::ShFillTable
         };
         world.probe.stop(event, span);
     }
 
-    /// What derives the entries of the new, empty leaf table `page` from the guest's, and the probe
-    /// that it wants.
-    ///
-    /// This decides what a fill costs: what does not change is held in locals, and one look at a
-    /// frame's record serves the reverse map and the protection.
-    #[inline(always)]
+    /// What fills the new, empty leaf table `page`.
     fn leaf_filler<'w, E: Env>(
         &'w mut self,
-        world: &'w mut World<'_, E>,
+        world: &World<'w, E>,
         page: PageId,
-    ) -> (&'w mut E::Probe, impl FnMut(&mut E::Probe, Index, u64) + 'w) {
+    ) -> LeafFiller<'w, G, S, <E::Memory as Memory>::Table> {
         let Self { layout, regime, records, nodes, .. } = self;
-        let (layout, output_bits) = (*layout, G::output_bits(regime));
-        let distance =
-            layout.backing().start().bits().wrapping_sub(layout.ram().start().bits());
-        let table = world.memory.table(page);
-        let ram = layout.frames() as usize;
-        let records = records[0].get_mut(..ram).unwrap_or_default();
-        let fill = move |probe: &mut E::Probe, index: Index, raw: u64| {
-            let span = probe.start();
-            let record = G::plain_page(raw).and_then(|to| {
-                records.get_mut(to.number().wrapping_sub(layout.ram().number()) as usize)
-            });
-            let entry = match record {
-                Some(record) => {
-                    record.leaves.add(nodes, Slot::new(page, index).bits());
-                    let leaf = S::moved_leaf(raw, distance);
-                    if record.shadows == 0 { leaf } else { protected::<G, S>(leaf) }
-                }
-                None => other_leaf::<G, S>(output_bits, raw),
-            };
-            table.set(index, entry);
-            probe.stop(Event::L1ePropagate, span);
-            probe.count(Event::ShadowEntries, 1);
-        };
-        (&mut *world.probe, fill)
+        let (ram, host) = (layout.ram(), layout.backing());
+        LeafFiller {
+            table: world.memory.table(page),
+            page,
+            records: records[0].get_mut(..layout.frames() as usize).unwrap_or_default(),
+            nodes,
+            ram: ram.number(),
+            distance: host.start().bits().wrapping_sub(ram.start().bits()),
+            output_bits: G::output_bits(regime),
+            formats: PhantomData,
+        }
     }
 
     /// Derives the entry `slot` of a table above, which was empty, from the guest's `raw`.
@@ -309,6 +299,79 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     }
 }
 
+/// Fills a leaf table.
+///
+/// This decides what a fill costs. What does not change is held in fields that become registers; one
+/// look at a frame's record serves the reverse map and the protection; the common case has
+/// one branch for each thing that can be otherwise.
+struct LeafFiller<'w, G, S, T> {
+    table: &'w T,
+    page: PageId,
+    /// The records of the guest's RAM.
+    records: &'w mut [Record],
+    nodes: &'w mut Nodes,
+    /// The number of RAM's first frame.
+    ram: u64,
+    /// How far a frame of RAM stands behind its own address.
+    distance: u64,
+    output_bits: u32,
+    formats: PhantomData<(G, S)>,
+}
+
+impl<G: GuestFormat, S: ShadowFormat<G>, T: Entries> LeafFiller<'_, G, S, T> {
+    /// Derives the entries of a group from the guest's, which `raw` gives. Written out so that the
+    /// compiler need not decide whether to.
+    #[inline(always)]
+    fn fill_group(&mut self, probe: &mut impl Probe, group: u32, raw: impl Fn(Index) -> u64) {
+        for half in [group, group + GROUP / 2] {
+            for place in [half, half + 2] {
+                let (even, odd) = (Index::wrapping(place), Index::wrapping(place + 1));
+                self.fill(probe, even, raw(even));
+                self.fill(probe, odd, raw(odd));
+            }
+        }
+    }
+
+    /// Derives one entry, which was empty, from the guest's.
+    #[inline(always)]
+    fn fill(&mut self, probe: &mut impl Probe, index: Index, raw: u64) {
+        let span = probe.start();
+        let record = G::plain_page(raw)
+            .and_then(|to| self.records.get_mut(to.number().wrapping_sub(self.ram) as usize));
+        let entry = match record {
+            Some(record) => {
+                let fresh = record.is_unused();
+                record.leaves.add(self.nodes, Slot::new(self.page, index).bits());
+                let leaf = S::moved_leaf(raw, self.distance);
+                if fresh || record.shadows == 0 { leaf } else { protected::<G, S>(leaf) }
+            }
+            None => other_leaf::<G, S>(self.output_bits, raw),
+        };
+        self.table.set(index, entry);
+        probe.stop(Event::L1ePropagate, span);
+        probe.count(Event::ShadowEntries, 1);
+    }
+}
+
+/// Most entries of most tables are not live, so several are looked at at once.
+const GROUP: u32 = 8;
+
+/// The first entry of each group of a table.
+fn groups() -> impl Iterator<Item = u32> {
+    (0..ENTRIES as u32).step_by(GROUP as usize)
+}
+
+/// The entries of a group.
+fn members(group: u32) -> impl Iterator<Item = Index> {
+    (group..group + GROUP).map(Index::wrapping)
+}
+
+/// Whether any entry of a group of a guest's table is live.
+#[inline(always)]
+fn any_live<G: GuestFormat>(guest: &impl Entries, group: u32) -> bool {
+    G::is_live(members(group).fold(0, |all, index| all | guest.get(index)))
+}
+
 /// The shadow leaf `leaf` of a table.
 #[cold]
 fn protected<G: GuestFormat, S: ShadowFormat<G>>(leaf: u64) -> u64 {
@@ -319,28 +382,9 @@ fn protected<G: GuestFormat, S: ShadowFormat<G>>(leaf: u64) -> u64 {
 #[cold]
 fn other_leaf<G: GuestFormat, S: ShadowFormat<G>>(output_bits: u32, raw: u64) -> u64 {
     match G::decode::<GuestPhys>(Level::PAGE, raw) {
-        Entry::Leaf(to) if to.start().bits() >> output_bits != 0 => {
-            S::oversized(Level::PAGE, raw)
-        }
+        Entry::Leaf(to) if to.start().bits() >> output_bits != 0 => S::oversized(Level::PAGE, raw),
         Entry::Leaf(_) if !G::accessed(raw) => S::unaccessed_leaf(Level::PAGE, raw),
         Entry::Leaf(to) => S::device_leaf(Level::PAGE, raw, to),
         Entry::Hole | Entry::Table(_) => S::ABSENT,
-    }
-}
-
-/// Calls `visit` with each live entry of a guest's table, and a few others. Most entries of most tables
-/// are not live, so several are looked at at once.
-#[inline(always)]
-fn live_entries<G: GuestFormat>(guest: &impl Entries, mut visit: impl FnMut(Index, u64)) {
-    /// How many.
-    const AT_ONCE: u32 = 8;
-    let at = |place| guest.get(Index::wrapping(place));
-    for first in (0..ENTRIES as u32).step_by(AT_ONCE as usize) {
-        let places = first..first + AT_ONCE;
-        if G::is_live(places.clone().fold(0, |all, place| all | at(place))) {
-            for place in places {
-                visit(Index::wrapping(place), at(place));
-            }
-        }
     }
 }

@@ -3,12 +3,13 @@
 //! ```text
 //! machine frames=48 ram=8M low=48 high=39      what is built; the defaults are Config::SMALL's
 //! t0[0] = table t1 user-never                  an entry, stored by a mapping nobody knows of
+//! t0[1] = table t0 used                        a table entry that works as a page too
 //! t3[5] = page d0 user ro ng                   pages and blocks begin as kernel rw, executable
 //! root 0 t0                                    TTBR0 := t0; also `t0+200`, `device`, a number
 //! switch 0 t3 t9                               the same for one table after another
 //! on, off                                      paging
 //! low=39                                       a register of the MMU changes
-//! write 0:0.0.1.5+10 = 7 wide=2 stepped        half : top . gig . block . page + offset
+//! write wide=2 stepped 0:0.0.1.5+10 = 7        half : top . gig . block . page + offset
 //! read user 1:0.0.0.0                          says what came of it, and in how many exits
 //! step 0:0.0.1.5+8 0:0.0.1.6                   one instruction stores to both places
 //! walk 0:0.0.1.5                               the hardware walks by itself
@@ -154,6 +155,7 @@ impl Scenario {
                 "ro" => bits |= Bits::AP_READ_ONLY,
                 "ng" => bits |= Bits::NOT_GLOBAL,
                 "old" => bits -= Bits::ACCESSED,
+                "used" => bits |= Bits::ACCESSED | Bits::ATTR_INDEX,
                 "other" => bits -= Bits::ATTR_INDEX,
                 "pxn" => bits |= Bits::PRIVILEGED_EXECUTE_NEVER,
                 "uxn" => bits |= Bits::EXECUTE_NEVER,
@@ -170,7 +172,7 @@ impl Scenario {
         bits.bits() | to
     }
 
-    /// `write user 0:0.0.0.3+8 = 7 wide=2 stepped`
+    /// `write user wide=2 stepped 0:0.0.0.3+8 = 7`
     fn access(&mut self, kind: &str, words: &[&str]) {
         let kind = match kind {
             "read" => Kind::Read,
@@ -214,9 +216,9 @@ impl Scenario {
         (self.virtual_address(at), access, store)
     }
 
-    /// `half:top.gig.block.page+offset`, the entries in decimal; or a number.
+    /// `half:top.gig.block.page+offset`, the entries in decimal; or a hexadecimal number.
     fn virtual_address(&self, text: &str) -> Gva {
-        let Some((half, rest)) = text.split_once(':') else { return Gva::from_bits(number(text)) };
+        let Some((half, rest)) = text.split_once(':') else { return Gva::from_bits(hex(text)) };
         let (entries, offset) = rest.split_once('+').unwrap_or((rest, "0"));
         let mut at = Stage1::base(&self.config.regime, number(half) as usize).bits();
         for (above, entry) in entries.split('.').enumerate() {

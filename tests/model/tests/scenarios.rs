@@ -2,6 +2,870 @@
 
 use model::scenario::{check, run};
 
+#[test]
+fn a_cold_walk_is_filled_in_one_exit() {
+    check(
+        "t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[5] = page d1
+         root 0 t0
+         on
+         read 0:0.0.0.5+18
+         read 0:0.0.0.5
+         fetch 0:0.0.0.5
+         shadow",
+        "d1+18 exits=1
+         d1 exits=0
+         d1 exits=0
+         t0@3[0] table t1
+         t1@2[0] table t2
+         t2@1[0] table t3
+         t3@0[5] leaf d1",
+    );
+}
+
+#[test]
+fn guest_faults_do_not_exit_once_the_way_is_known() {
+    check(
+        "t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[1] = page d1 old
+         t3[2] = page d1 ro
+         t3[3] = page d1 user uxn pxn
+         t3[4] = raw 1
+         t3[5] = invalid d1
+         t3[6] = page 200000000000
+         t2[1] = invalid t3
+         t2[2] = block 200000000000
+         t1[1] = raw 2
+         root 0 t0
+         on
+         read 0:0.0.0.0
+         read 0:0.0.0.1
+         write 0:0.0.0.2
+         read user 0:0.0.0.2
+         fetch 0:0.0.0.3
+         read pan 0:0.0.0.3
+         read 0:0.0.0.4
+         read 0:0.0.0.5
+         read 0:0.0.0.6
+         read 0:0.0.1.0
+         read 0:0.0.2.0
+         read 0:0.1.0.0
+         read 0:1.0.0.0
+         read ffff000000000",
+        "translation 0 exits=1
+         flag 0 exits=0
+         permission 0 exits=0
+         permission 0 exits=0
+         permission 0 exits=0
+         permission 0 exits=0
+         translation 0 exits=0
+         translation 0 exits=0
+         size 0 exits=0
+         translation 1 exits=0
+         size 1 exits=0
+         translation 2 exits=0
+         translation 3 exits=0
+         translation 3 exits=0",
+    );
+}
+
+#[test]
+fn limits_of_tables_are_kept() {
+    check(
+        "t0[0] = table t1 table-ro
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[0] = page d1 user
+         t0[1] = table t1 kernel-only
+         t0[2] = table t1 user-never kernel-never
+         root 0 t0
+         on
+         write 0:0.0.0.0
+         read user 0:0.0.0.0
+         fetch user 0:0.0.0.0
+         read user 0:1.0.0.0
+         write 0:1.0.0.0
+         fetch user 0:2.0.0.0
+         fetch 0:2.0.0.0
+         write 0:2.0.0.0
+         flat=yes
+         write 0:0.0.0.0
+         read user 0:1.0.0.0
+         fetch user 0:2.0.0.0
+         shadow",
+        "permission 0 exits=1
+         d1 exits=0
+         d1 exits=0
+         permission 0 exits=1
+         d1 exits=0
+         permission 0 exits=1
+         permission 0 exits=0
+         d1 exits=0
+         d1 exits=1
+         d1 exits=1
+         d1 exits=1
+         t0@3[0] table t1
+         t0@3[1] table t1
+         t0@3[2] table t1
+         t1@2[0] table t2
+         t2@1[0] table t3
+         t3@0[0] leaf d1",
+    );
+}
+
+#[test]
+fn a_store_to_a_table_exits_and_takes_effect() {
+    check(
+        "t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[0] = page t3
+         t3[1] = page d1
+         root 0 t0
+         on
+         read 0:0.0.0.1
+         write 0:0.0.0.0+8 = page d2
+         read 0:0.0.0.1
+         write 0:0.0.0.0+10 = page d3
+         read 0:0.0.0.2
+         write 0:0.0.0.0+10 = 0
+         read 0:0.0.0.2
+         write 0:0.0.0.0+8 = page d2 ro
+         write 0:0.0.0.1
+         shadow",
+        "d1 exits=1
+         t3+8 exits=1
+         d2 exits=0
+         t3+10 exits=1
+         d3 exits=0
+         t3+10 exits=1
+         translation 0 exits=0
+         t3+8 exits=1
+         permission 0 exits=0
+         t0@3[0] table t1
+         t1@2[0] table t2
+         t2@1[0] table t3
+         t3@0[0] leaf t3 protected
+         t3@0[1] leaf d2",
+    );
+}
+
+#[test]
+fn every_width_of_store_reaches_a_table() {
+    check(
+        "t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[0] = page t3
+         t3[1] = page d1
+         root 0 t0
+         on
+         read 0:0.0.0.1
+         write wide=0 0:0.0.0.0+9 = 24
+         read 0:0.0.0.1
+         write wide=1 0:0.0.0.0+a = 4010
+         read 0:0.0.0.1
+         write wide=2 0:0.0.0.0+c = 1
+         read 0:0.0.0.1
+         write 0:0.0.0.0+4 = 0
+         read 0:0.0.0.1
+         write exclusive 0:0.0.0.0+10 = page d1
+         read 0:0.0.0.2",
+        "d1 exits=1
+         t3+9 exits=1
+         d2 exits=0
+         t3+a exits=1
+         40102000 exits=0
+         t3+c exits=1
+         abort exits=1
+         t3+4 exits=1
+         translation 0 exits=0
+         t3+10 exits=1
+         d1 exits=0",
+    );
+}
+
+#[test]
+fn a_stepped_store_is_seen_when_it_is_over() {
+    check(
+        "t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[0] = page t3
+         t3[1] = page d1
+         t3[2] = page d1 ro
+         root 0 t0
+         on
+         fetch 0:0.0.0.1
+         write stepped 0:0.0.0.0+8 = page d2
+         read 0:0.0.0.1
+         write stepped 0:0.0.0.0+40 = page d4
+         read 0:0.0.0.8
+         write 0:0.0.0.0+40 = page d5
+         read 0:0.0.0.8
+         shadow",
+        "d1 exits=1
+         t3+8 exits=2
+         d2 exits=0
+         t3+40 exits=2
+         d4 exits=0
+         t3+40 exits=1
+         d5 exits=0
+         t0@3[0] table t1
+         t1@2[0] table t2
+         t2@1[0] table t3
+         t3@0[0] leaf t3 protected
+         t3@0[1] leaf d2
+         t3@0[2] leaf d1
+         t3@0[8] leaf d5",
+    );
+}
+
+#[test]
+fn one_instruction_stores_to_two_tables() {
+    check(
+        "t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t2[1] = table t4
+         t3[0] = page t3
+         t3[1] = page t4
+         t4[0] = page d1
+         root 0 t0
+         on
+         read 0:0.0.1.0
+         read 0:0.0.0.2
+         step 0:0.0.0.0+10=4010041f 0:0.0.0.1=0
+         read 0:0.0.1.0
+         read 0:0.0.0.2
+         step 0:0.0.0.0+ff8=4010041f 0:0.0.0.1=4010041f
+         read 0:0.0.0.511
+         write 0:0.0.0.0+10 = 0
+         read 0:0.0.0.2",
+        "d1 exits=1
+         translation 0 exits=1
+         t3+10, t4 exits=2
+         translation 0 exits=0
+         d0 exits=0
+         t3+ff8, t4 exits=2
+         d0 exits=0
+         t3+10 exits=1
+         translation 0 exits=0",
+    );
+}
+
+#[test]
+fn a_frame_that_becomes_a_table_is_protected() {
+    check(
+        "t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[0] = page t4
+         t3[1] = page t2
+         root 0 t0
+         on
+         write 0:0.0.0.0 = page d1
+         write 0:0.0.0.1+8 = table t4
+         read 0:0.0.1.0
+         write 0:0.0.0.0 = page d2
+         read 0:0.0.1.0
+         shadow
+         write 0:0.0.0.1+8 = 0
+         write 0:0.0.0.0 = 5
+         shadow",
+        "t4 exits=1
+         t2+8 exits=1
+         d1 exits=1
+         t4 exits=1
+         d2 exits=0
+         t0@3[0] table t1
+         t1@2[0] table t2
+         t2@1[0] table t3
+         t2@1[1] table t4
+         t4@0[0] leaf d2
+         t3@0[0] leaf t4 protected
+         t3@0[1] leaf t2 protected
+         t2+8 exits=1
+         t4 exits=0
+         t0@3[0] table t1
+         t1@2[0] table t2
+         t2@1[0] table t3
+         t3@0[0] leaf t4
+         t3@0[1] leaf t2 protected",
+    );
+}
+
+#[test]
+fn a_table_that_is_freed_and_reused_as_data_is_writable() {
+    check(
+        "t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t2[1] = table t4
+         t3[0] = page t4
+         t3[1] = page t2
+         t4[0] = page d1
+         root 0 t0
+         on
+         read 0:0.0.1.0
+         write 0:0.0.0.0+8 = page d2
+         write 0:0.0.0.1+8 = 0
+         write 0:0.0.0.0+8 = 7
+         write 0:0.0.0.0+8 = 8",
+        "d1 exits=1
+         t4+8 exits=2
+         t2+8 exits=1
+         t4+8 exits=0
+         t4+8 exits=0",
+    );
+}
+
+#[test]
+fn a_block_with_a_table_in_it_is_split_and_joined() {
+    check(
+        "t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = block b0
+         t2[1] = block b1
+         t2[2] = table t3
+         t3[0] = page t0
+         t3[1] = page t2
+         root 0 t0
+         on
+         write 0:0.0.1.7
+         write 0:0.0.0.300
+         write 0:0.0.0.0+10 = page d1
+         read 0:0.0.0.0
+         count blocks_split",
+        "40207000 exits=1
+         4012c000 exits=1
+         t0+10 exits=1
+         t0 exits=0
+         blocks_split 0",
+    );
+}
+
+#[test]
+fn a_block_is_split_when_its_frame_becomes_a_table_and_joined_when_it_is_none() {
+    check(
+        "machine largest=1g
+         t0[0] = table t1
+         t1[0] = table t2
+         t2[1] = block b1
+         t2[2] = table t3
+         t3[0] = page t2
+         root 0 t0
+         on
+         write 0:0.0.1.0+8 = page d1
+         write 0:0.0.2.0+18 = table b1
+         read 0:0.0.3.1
+         write 0:0.0.1.0+8 = page d2
+         read 0:0.0.3.1
+         write 0:0.0.1.1
+         count blocks_split
+         write 0:0.0.2.0+18 = 0
+         count blocks_joined
+         write 0:0.0.1.0+8 = 5
+         write 0:0.0.1.0+8 = 6
+         read 0:0.0.3.1",
+        "40200000+8 exits=1
+         t2+18 exits=2
+         d1 exits=1
+         40200000+8 exits=2
+         d2 exits=0
+         40201000 exits=0
+         blocks_split 1
+         t2+18 exits=1
+         blocks_joined 1
+         40200000+8 exits=1
+         40200000+8 exits=0
+         translation 1 exits=0",
+    );
+}
+
+#[test]
+fn a_gigabyte_stays_one_entry() {
+    check(
+        "machine ram=2052M
+         t0[0] = table t1
+         t1[1] = block g1
+         t1[2] = block g0
+         root 0 t0
+         on
+         write 0:0.1.5.7
+         write 0:0.1.511.511+8
+         read 0:0.2.9.9
+         count shadow_entries_written
+         count blocks_split",
+        "80a07000 exits=1
+         bffff000+8 exits=0
+         41209000 exits=1
+         shadow_entries_written 517
+         blocks_split 0",
+    );
+}
+
+#[test]
+fn small_leaves_are_made_where_no_larger_are_wanted() {
+    check(
+        "machine largest=4k
+         t0[0] = table t1
+         t1[0] = table t2
+         t2[1] = block b1 ro
+         root 0 t0
+         on
+         read 0:0.0.1.5
+         write 0:0.0.1.5
+         fetch 0:0.0.1.6
+         count blocks_split",
+        "40205000 exits=1
+         permission 0 exits=0
+         40206000 exits=0
+         blocks_split 0",
+    );
+}
+
+#[test]
+fn devices_and_nothing_are_told_apart() {
+    check(
+        "t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[0] = page device
+         t3[1] = page 10000
+         t3[2] = page device ro
+         t2[1] = block 9000000
+         t2[2] = block 10000000
+         t1[1] = block 0
+         t3[3] = page device old
+         root 0 t0
+         on
+         write 0:0.0.0.0+18
+         read 0:0.0.0.1
+         write 0:0.0.0.2
+         read 0:0.0.0.2+4
+         read 0:0.0.1.0+20
+         read 0:0.0.2.0
+         read 0:0.1.72.0
+         read user 0:0.0.0.0
+         read 0:0.0.0.3",
+        "device+18 exits=2
+         abort exits=1
+         permission 0 exits=0
+         device+4 exits=1
+         device+20 exits=1
+         abort exits=1
+         device+0 exits=1
+         permission 0 exits=0
+         flag 0 exits=0",
+    );
+}
+
+#[test]
+fn a_block_that_is_partly_ram_is_split() {
+    check(
+        "t0[0] = table t1
+         t1[1] = block g0
+         root 0 t0
+         on
+         read 0:0.1.0.0
+         write 0:0.1.1.0
+         read 0:0.1.4.0
+         write 0:0.1.0.0",
+        "t0 exits=1
+         40200000 exits=0
+         abort exits=1
+         t0 exits=1",
+    );
+}
+
+#[test]
+fn tables_outside_ram_abort_the_walk() {
+    check(
+        "t0[0] = table t1
+         t0[1] = table device
+         t0[2] = table 200000000000
+         t1[0] = table 10000
+         root 0 t0
+         root 1 device
+         on
+         read 0:1.0.0.0
+         read 0:2.0.0.0
+         read 0:0.0.0.0
+         read 1:0.0.0.0
+         root 1 200000000000
+         read 1:0.0.0.0
+         root 1 t2
+         read 1:0.0.0.0
+         read 1:0.0.0.0",
+        "walk-abort 2 exits=1
+         size 3 exits=0
+         walk-abort 1 exits=1
+         walk-abort 3 exits=1
+         size 3 exits=1
+         translation 3 exits=0
+         translation 3 exits=0",
+    );
+}
+
+#[test]
+fn a_root_that_maps_itself() {
+    check(
+        "t0[511] = table t0 used
+         t0[0] = table t1 used
+         t1[0] = table t2 used
+         t2[0] = table t3 used
+         t3[0] = page d1
+         root 0 t0
+         on
+         read 0:511.511.511.511
+         write 0:511.511.511.511+10 = table t1 used
+         read 0:2.0.0.0
+         write 0:511.0.0.0+8 = page d2
+         read 0:0.0.0.1
+         write 0:511.511.511.511+ff8 = 0
+         read 0:511.511.511.511
+         read 0:0.0.0.1",
+        "t0 exits=1
+         t0+10 exits=1
+         d1 exits=1
+         t3+8 exits=2
+         d2 exits=1
+         t0+ff8 exits=1
+         translation 3 exits=0
+         d2 exits=0",
+    );
+}
+
+#[test]
+fn one_table_at_every_level() {
+    check(
+        "t0[0] = table t0 used
+         t0[1] = page d1
+         root 0 t0
+         root 1 t0
+         on
+         read 0:0.0.0.1
+         write 0:0.0.0.0+8 = page d2
+         read 0:0.0.0.1
+         read 1:0.0.0.1
+         write 1:0.0.0.0+8 = 0
+         read 0:0.0.0.1
+         read 1:0.0.0.1
+         write 0:0.0.0.0 = 0
+         read 0:0.0.0.0",
+        "d1 exits=1
+         t0+8 exits=1
+         d2 exits=0
+         d2 exits=0
+         t0+8 exits=1
+         translation 0 exits=0
+         translation 0 exits=0
+         t0 exits=1
+         translation 3 exits=0",
+    );
+}
+
+#[test]
+fn code_stack_and_table_under_one_leaf_table() {
+    check(
+        "machine frames=48
+         t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[0] = page t3
+         t3[1] = page d1
+         t3[2] = page d2
+         root 0 t0
+         on
+         fetch 0:0.0.0.1
+         write stepped 0:0.0.0.0+10 = page d4
+         write 0:0.0.0.2
+         write stepped 0:0.0.0.0+8 = page d5
+         fetch 0:0.0.0.1",
+        "d1 exits=1
+         t3+10 exits=2
+         d4 exits=0
+         t3+8 exits=2
+         d5 exits=0",
+    );
+}
+
+#[test]
+fn both_halves_and_short_addresses() {
+    check(
+        "machine low=39 high=25
+         t1[3] = table t2
+         t2[0] = table t3
+         t3[9] = page d1
+         t4[15] = table t5
+         t5[511] = page d2
+         root 0 t1
+         root 1 t4
+         on
+         read 0:0.3.0.9
+         read 1:0.0.15.511
+         read 0:1.0.0.0
+         read 1:0.0.0.0
+         disabled=yes
+         read 0:0.3.0.9
+         read 1:0.0.15.511",
+        "d1 exits=1
+         d2 exits=1
+         translation 3 exits=0
+         translation 1 exits=0
+         translation 3 exits=0
+         d2 exits=1",
+    );
+}
+
+#[test]
+fn roots_smaller_than_a_page() {
+    check(
+        "machine low=26
+         t0[4] = table t2
+         t0[32] = table t3
+         t2[0] = page d1
+         t3[0] = page d2
+         root 0 t0
+         on
+         read 0:0.0.4.0
+         root 0 t0+100
+         read 0:0.0.0.0
+         root 0 t0
+         write 0:0.0.4.0
+         t0[4] = table t3
+         read 0:0.0.4.0
+         root 0 t0+100
+         t3[0] = page d4
+         read 0:0.0.0.0
+         root 0 t0
+         read 0:0.0.4.0",
+        "d1 exits=1
+         d2 exits=1
+         d1 exits=0
+         d2 exits=0
+         d4 exits=0
+         d4 exits=0",
+    );
+}
+
+#[test]
+fn tags_in_the_top_byte() {
+    check(
+        "machine tags=yes
+         t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[0] = page t3
+         t3[1] = page d1
+         root 0 t0
+         on
+         read 5500000000001000
+         write aa00000000000008 = page d2
+         read 5500000000001000
+         read 1000
+         tags=no
+         read 5500000000001000",
+        "d1 exits=1
+         t3+8 exits=1
+         d2 exits=0
+         d2 exits=0
+         translation 3 exits=0",
+    );
+}
+
+#[test]
+fn many_spaces_each_with_its_tag() {
+    check(
+        "t0[0] = table t10
+         t1[0] = table t10
+         t2[0] = table t11
+         t10[0] = table t12
+         t11[0] = table t12
+         t12[0] = table t13
+         t13[0] = page d1 ng
+         root 0 t0
+         on
+         read 0:0.0.0.0
+         root 0 t1
+         read 0:0.0.0.0
+         root 0 t2
+         read 0:0.0.0.0
+         t13[0] = page d2 ng
+         read 0:0.0.0.0
+         root 0 t0
+         read 0:0.0.0.0
+         count roots_hit
+         count roots_missed
+         switch 0 t3 t9
+         switch 0 t14 t43
+         count roots_evicted
+         root 0 t0
+         read 0:0.0.0.0",
+        "d1 exits=1
+         d1 exits=0
+         d1 exits=1
+         d2 exits=0
+         d2 exits=0
+         roots_hit 1
+         roots_missed 3
+         roots_evicted 11
+         d2 exits=1",
+    );
+}
+
+#[test]
+fn a_tag_is_used_anew() {
+    check(
+        "t0[0] = table t41
+         t41[0] = table t42
+         t42[0] = table t43
+         t43[0] = page d1 ng
+         t40[0] = table t41
+         root 0 t0
+         on
+         read 0:0.0.0.0
+         switch 0 t1 t31
+         read 0:0.0.0.0
+         root 0 t32
+         read 0:0.0.0.0
+         root 0 t40
+         read 0:0.0.0.0",
+        "d1 exits=1
+         translation 3 exits=0
+         translation 3 exits=0
+         d1 exits=1",
+    );
+}
+
+#[test]
+fn paging_off_and_on() {
+    check(
+        "t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[0] = page d1
+         root 0 t0
+         on
+         read 0:0.0.0.0
+         off
+         free
+         write 40000000 = table t4
+         read 40000000
+         read 9000000
+         read 1000000000
+         on
+         read 0:0.0.0.0",
+        "d1 exits=1
+         free 64
+         t0 exits=0
+         t0 exits=0
+         device+0 exits=0
+         size 3 exits=0
+         translation 2 exits=1",
+    );
+}
+
+#[test]
+fn a_regime_that_means_something_else() {
+    check(
+        "t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[0] = page d1
+         root 0 t0
+         on
+         read 0:0.0.0.0
+         wxn=yes
+         fetch 0:0.0.0.0
+         low=39
+         read 0:0.0.0.0
+         output=31
+         low=48
+         read 0:0.0.0.0",
+        "d1 exits=1
+         permission 0 exits=1
+         flag 0 exits=1
+         d1 exits=1",
+    );
+}
+
+#[test]
+fn attributes_change_under_a_live_translation() {
+    check(
+        "t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[0] = page d1
+         root 0 t0
+         on
+         write 0:0.0.0.0
+         t3[0] = page d1 other
+         write 0:0.0.0.0
+         t3[0] = page d1 ng
+         write 0:0.0.0.0
+         t3[0] = page d1 ro
+         write 0:0.0.0.0
+         t3[0] = page d1 old
+         read 0:0.0.0.0
+         t3[0] = page d1 contiguous
+         write 0:0.0.0.0
+         t2[0] = table t3 table-ro
+         write 0:0.0.0.0
+         t2[0] = table t3
+         write 0:0.0.0.0
+         t1[0] = block g0
+         read 0:0.0.0.0
+         t1[0] = table t2
+         read 0:0.0.0.0",
+        "d1 exits=1
+         d1 exits=0
+         d1 exits=0
+         permission 0 exits=0
+         flag 0 exits=0
+         d1 exits=0
+         permission 0 exits=0
+         d1 exits=0
+         t0 exits=1
+         d1 exits=1",
+    );
+}
+
+#[test]
+fn ram_beyond_the_output_size() {
+    check(
+        "machine ram=2052M
+         t0[0] = table t1
+         t1[0] = table t2
+         t1[1] = block g1
+         t2[0] = table t3
+         t3[0] = page g1
+         t3[1] = page d1
+         t3[2] = table t5
+         root 0 t0
+         on
+         read 0:0.0.0.0
+         read 0:0.1.0.0
+         output=31
+         read 0:0.0.0.0
+         read 0:0.1.0.0
+         read 0:0.0.0.1
+         root 1 g1
+         read 1:0.0.0.0",
+        "80000000 exits=1
+         80000000 exits=0
+         size 0 exits=1
+         size 2 exits=0
+         d1 exits=0
+         size 3 exits=1",
+    );
+}
+
 /// A root whose context goes away may live on as a table of another root. What its own addresses
 /// left in the TLB must not.
 #[test]
@@ -62,4 +926,27 @@ fn one_fault_finds_as_many_nodes_as_it_may_need() {
     fixture += "read 0:0.3.0.0\n";
     let said = run(&fixture);
     assert_eq!(said.lines().last(), Some("40200000 exits=1"));
+}
+
+/// More tables than frames: room is made, and what was given up comes back when it is used.
+#[test]
+fn frames_run_out() {
+    let mut fixture = String::from(
+        "machine frames=48
+         t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[0..511] = page d1
+         t2[4..51] = block b0
+         root 0 t0
+         on
+         read 0:0.0.0.200\n",
+    );
+    for block in 4..52 {
+        fixture += &format!("write 0:0.0.{block}.200\n");
+    }
+    fixture += "read 0:0.0.0.200\nread 0:0.0.0.201\n";
+    let said = run(&fixture);
+    let last: Vec<_> = said.lines().rev().take(2).collect();
+    assert_eq!(last, ["d1 exits=0", "d1 exits=1"]);
 }
