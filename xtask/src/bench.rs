@@ -45,6 +45,9 @@ pub(crate) fn run(options: &cli::Bench) -> Result<u8> {
     for budget in &missed {
         println!("MISSED: {} ({})", budget.name, budget.mode);
     }
+    if !missed.is_empty() {
+        println!("where the time goes: cargo xtask qemu --guest bench --paging shadow");
+    }
     let file = options.json.clone().unwrap_or_else(|| paths::own().join("bench.json"));
     let whole = json!({
         "tools": { "emulator": lab.emulator.version, "compiler": toolchain.compiler.version },
@@ -58,20 +61,20 @@ pub(crate) fn run(options: &cli::Bench) -> Result<u8> {
 }
 
 fn render(budgets: &[Budget]) -> String {
-    let mut table = table::table(&["budget", "mode", "figure", "limit", "", "how it is measured"]);
+    let headings = ["budget", "mode", "figure", "limit", "of", "", "how it is measured"];
+    let mut table = table::table(&headings);
     for budget in budgets {
         let verdict = match (budget.met(), budget.mandatory) {
             (true, _) => "met",
-            (false, true) => "MISSED (mandatory)",
+            (false, true) => "MISSED, mandatory",
             (false, false) => "MISSED",
         };
-        let figure =
-            budget.figure.map_or_else(|| "none".to_owned(), |figure| amount(figure, budget.unit));
         table.add_row(vec![
             Cell::new(budget.name),
             Cell::new(budget.mode),
-            table::right(figure),
-            table::right(amount(budget.limit, budget.unit)),
+            table::right(budget.figure.map_or_else(|| "none".to_owned(), amount)),
+            table::right(amount(budget.limit)),
+            Cell::new(budget.unit),
             Cell::new(verdict),
             Cell::new(&budget.how),
         ]);
@@ -79,11 +82,11 @@ fn render(budgets: &[Budget]) -> String {
     format!("\n{}\n", table::drawn(table))
 }
 
-fn amount(value: f64, unit: &str) -> String {
-    let digits = usize::from(value.fract() != 0.0);
+/// A figure, with decimals where it has some.
+fn amount(value: f64) -> String {
     let whole = table::number(value.trunc() as u64);
-    match digits {
-        0 => format!("{whole} {unit}"),
-        _ => format!("{whole}{} {unit}", format!("{:.2}", value.fract()).trim_start_matches('0')),
+    if value.fract() == 0.0 {
+        return whole;
     }
+    format!("{whole}{}", format!("{:.2}", value.fract()).trim_start_matches('0'))
 }

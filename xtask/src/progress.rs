@@ -26,6 +26,11 @@ impl Step {
         bar.enable_steady_tick(Duration::from_millis(100));
         Self(Some(bar))
     }
+
+    /// Begins a step of many: it is shown on a terminal only.
+    pub(crate) fn live(message: impl Into<String>) -> Option<Self> {
+        stderr().is_terminal().then(|| Self::begin(message))
+    }
 }
 
 impl Drop for Step {

@@ -132,7 +132,7 @@ pub(crate) fn drawn(mut table: Table) -> String {
     for column in table.column_iter_mut() {
         column.set_padding((0, 1));
     }
-    table.to_string()
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
 fn phases(phases: &[Phase]) -> String {

@@ -8,6 +8,9 @@ use crate::report::{Fields, Report};
 /// The status of a run whose time was up, as `timeout` gives it.
 const TIMED_OUT: u8 = 124;
 
+/// What of a stopped vCPU tells at a glance where it was; the report has the rest.
+const STATE: [&str; 6] = ["pc", "lr", "pstate", "esr_el1", "far_el1", "elr_el1"];
+
 /// A line in which a guest tells a result.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ResultLine {
@@ -90,7 +93,8 @@ fn describe_stop(ran: &Ran, report: &Report) {
         None => eprintln!("the guest wrote nothing"),
     }
     if let Some(vcpu) = &report.vcpu {
-        let state: Vec<_> = vcpu.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let wanted = vcpu.iter().filter(|(key, _)| STATE.contains(key));
+        let state: Vec<_> = wanted.map(|(key, value)| format!("{key}={value}")).collect();
         eprintln!("vCPU: {}", state.join(" "));
     }
     if let Some(registers) = &ran.registers {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::tally::Tally;
-use crate::cli::Probes;
+use crate::cli::{Paging, Probes};
 use crate::emu::{self, End, Ran};
 use crate::golden;
 use crate::lab::{Lab, Mode, Run};
@@ -47,26 +47,26 @@ struct Case<'a> {
     must: Must,
 }
 
-/// What [`MISBEHAVE`] can be told to do, and what must come of it under either way of paging.
-const DEEDS: [(&str, Must); 18] = [
-    ("status", Must::End(42)),
-    ("panic", Must::Fail),
-    ("calls", Must::End(0)),
-    ("phases", Must::End(0)),
-    ("smc", Must::End(0)),
-    ("garbage", Must::Fail),
-    ("fault-loop", Must::GoOn),
-    ("spin", Must::GoOn),
-    ("sleep", Must::GoOn),
-    ("privilege", Must::Fail),
-    ("granule", Must::Fail),
-    ("nowhere", Must::Fail),
-    ("beyond", Must::Fail),
-    ("table-beyond", Must::Fail),
-    ("table-device", Must::Fail),
-    ("root-beyond", Must::Fail),
-    ("device-pair", Must::Fail),
-    ("device-code", Must::Fail),
+/// What [`MISBEHAVE`] can be told to do, and what must come of it under nested and shadow paging.
+const DEEDS: [(&str, [Must; 2]); 18] = [
+    ("status", [Must::End(42); 2]),
+    ("panic", [Must::Fail; 2]),
+    ("calls", [Must::End(0); 2]),
+    ("phases", [Must::End(0); 2]),
+    ("smc", [Must::End(0); 2]),
+    ("garbage", [Must::Fail; 2]),
+    ("fault-loop", [Must::GoOn; 2]),
+    ("spin", [Must::GoOn; 2]),
+    ("sleep", [Must::GoOn; 2]),
+    ("privilege", [Must::Fail; 2]),
+    ("granule", [Must::GoOn, Must::Fail]),
+    ("nowhere", [Must::Fail; 2]),
+    ("beyond", [Must::Fail; 2]),
+    ("table-beyond", [Must::Fail; 2]),
+    ("table-device", [Must::Fail; 2]),
+    ("root-beyond", [Must::GoOn; 2]),
+    ("device-pair", [Must::Fail; 2]),
+    ("device-code", [Must::Fail; 2]),
 ];
 
 impl Case<'_> {
@@ -124,18 +124,15 @@ pub(super) fn all(tally: &mut Tally, lab: &Lab) -> Result<()> {
 fn cases(lab: &Lab) -> Vec<Case<'_>> {
     let mut cases = Vec::new();
     for guest in lab.guests() {
-        for mode in Mode::ALL {
-            if guest != MISBEHAVE {
-                cases.push(Case { guest, arguments: None, mode, must: Must::End(0) });
-            } else if mode != Mode::Native {
-                let deeds = DEEDS.iter();
-                cases.extend(deeds.map(|&(deed, must)| Case {
-                    guest,
-                    arguments: Some(deed),
-                    mode,
-                    must,
-                }));
-            }
+        if guest != MISBEHAVE {
+            let must = Must::End(0);
+            cases.extend(Mode::ALL.map(|mode| Case { guest, arguments: None, mode, must }));
+            continue;
+        }
+        for (deed, musts) in DEEDS {
+            let modes = [Paging::Nested, Paging::Shadow].map(Mode::Under);
+            let of = |(mode, must)| Case { guest, arguments: Some(deed), mode, must };
+            cases.extend(modes.into_iter().zip(musts).map(of));
         }
     }
     cases
@@ -159,7 +156,7 @@ fn in_parallel<T: Copy + Sync, R: Send>(
                         break;
                     }
                     if let Ok(mut step) = step.lock() {
-                        *step = Some(Step::begin(format!("run {} of {}", index + 1, items.len())));
+                        *step = Step::live(format!("run {} of {}", index + 1, items.len()));
                     }
                     let result = work(item);
                     if let Ok(mut done) = done.lock() {
