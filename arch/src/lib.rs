@@ -120,11 +120,7 @@ pub trait Mmu<P: Platform> {
     /// # Errors
     ///
     /// The reason for which the guest has to be stopped.
-    fn register(
-        &mut self,
-        world: &mut World<'_, P>,
-        vcpu: &mut P::Vcpu,
-    ) -> Result<Register, Stop>;
+    fn register(&mut self, world: &mut World<'_, P>, vcpu: &mut P::Vcpu) -> Result<Register, Stop>;
 
     /// Bytes of the records that the mode keeps of guest frames.
     fn record_bytes(&self) -> usize;

@@ -9,7 +9,7 @@ use arch_aarch64::clock;
 use arch_aarch64::console::Serial;
 use arch_aarch64::feature::{self, GUEST_PHYSICAL_BITS};
 use arch_aarch64::gic::Gic;
-use arch_aarch64::phys::PhysicalMemory;
+use arch_aarch64::phys::{Caching, PhysicalMemory};
 use arch_aarch64::power;
 use arch_aarch64::tlb::Broadcast;
 use arch_aarch64::vcpu::{self, Context};
@@ -169,10 +169,8 @@ fn start(tree: *const u8) -> Result<(), BootError> {
     };
     let tree_start = tree.data().as_ptr() as u64;
     let tree_end = tree_start + tree.data().len() as u64;
-    let tree_pages = Range {
-        start: tree_start & !(PAGE_SIZE - 1),
-        end: tree_end.next_multiple_of(PAGE_SIZE),
-    };
+    let tree_pages =
+        Range { start: tree_start & !(PAGE_SIZE - 1), end: tree_end.next_multiple_of(PAGE_SIZE) };
     let plan = hv::boot::plan(host.ram, &[image, tree_pages], &bundle)?;
     // SAFETY: the plan gives this range to the heap alone.
     unsafe { HEAP.lock().init(plan.heap.start as *mut u8, plan.heap.size() as usize) };
@@ -193,7 +191,7 @@ fn map_memory(host: &Host, plan: &Plan, image: &Range) -> Result<(), BootError> 
 
     let nothing = Layout::new(Frame::from_number(0), 0, frames.frame(), GUEST_PHYSICAL_BITS);
     // SAFETY: the frames are used here alone; there is no guest RAM.
-    let memory = unsafe { PhysicalMemory::new(frames, MAP_FRAMES, nothing) };
+    let memory = unsafe { PhysicalMemory::new(frames, MAP_FRAMES, nothing, Caching::Off) };
     let mut pool = Pool::new(MAP_FRAMES as u32);
 
     let part = |start: u64, end: u64, write, execute| Region {
@@ -243,7 +241,9 @@ fn run(host: &Host, plan: &Plan, bundle: &Bundle<'_>) -> Result<(), BootError> {
     let layout = hv::boot::layout(bundle.header, plan, GUEST_PHYSICAL_BITS);
     let frames = (plan.pool.size() / PAGE_SIZE) as usize;
     // SAFETY: the plan gives the pool to tables and the guest's range to the guest; both are mapped.
-    let memory = unsafe { PhysicalMemory::new(Hpa::from_bits(plan.pool.start), frames, layout) };
+    let memory = unsafe {
+        PhysicalMemory::new(Hpa::from_bits(plan.pool.start), frames, layout, Caching::On)
+    };
     let mut pool = Pool::new(frames as u32);
     let mut tlb = Broadcast;
     let mmu = make_mmu(&memory, &mut pool, &mut tlb, &layout, bundle, plan)
@@ -337,7 +337,6 @@ fn make_mmu(
     plan: &Plan,
 ) -> Result<Mmu, MapError> {
     use arch_aarch64::shadow::Span;
-    let span =
-        |range: &Range| Span { start: Hpa::from_bits(range.start), size: range.size() };
+    let span = |range: &Range| Span { start: Hpa::from_bits(range.start), size: range.size() };
     Mmu::new(memory, pool, tlb, layout, bundle.largest, &[span(&plan.guest), span(&plan.pool)])
 }

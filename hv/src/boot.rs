@@ -66,7 +66,9 @@ impl BootError {
         match self {
             Self::DeviceTree => "the device tree that firmware gave cannot be read",
             Self::Lacks(what) => what,
-            Self::NoBundle => "no bundle of this version stands behind the image: make it with xtask",
+            Self::NoBundle => {
+                "no bundle of this version stands behind the image: make it with xtask"
+            }
             Self::BadBundle(what) => what,
             Self::TooLittleMemory => {
                 "the machine has too little memory for the guest: give it more, or the guest less"
@@ -114,8 +116,7 @@ impl Host {
             .filter_map(|node| register(node, 0))
             .max_by_key(Range::size)
             .ok_or(BootError::Lacks("the device tree has no memory node"))?;
-        let serial =
-            compatible("arm,pl011").ok_or(BootError::Lacks("the machine has no PL011"))?;
+        let serial = compatible("arm,pl011").ok_or(BootError::Lacks("the machine has no PL011"))?;
         let gic = compatible("arm,gic-v3").ok_or(BootError::Lacks("the machine has no GICv3"))?;
         let no_registers = BootError::Lacks("a device has no registers in the device tree");
         Ok(Self {
@@ -166,20 +167,17 @@ impl<'a> Bundle<'a> {
     ///
     /// [`BootError::NoBundle`] and [`BootError::BadBundle`].
     pub fn read(bytes: &'a [u8]) -> Result<Self, BootError> {
-        let (header, rest) =
-            Header::ref_from_prefix(bytes).map_err(|_| BootError::NoBundle)?;
+        let (header, rest) = Header::ref_from_prefix(bytes).map_err(|_| BootError::NoBundle)?;
         if header.magic != bundle::MAGIC || header.version != bundle::VERSION {
             return Err(BootError::NoBundle);
         }
         let length = usize::try_from(header.length).map_err(|_| BootError::NoBundle)?;
         let bytes = bytes.get(..length).ok_or(BootError::BadBundle("the bundle is cut off"))?;
         let lists = BootError::BadBundle("the bundle's lists reach beyond its end");
-        let (devices, rest) =
-            <[Device]>::ref_from_prefix_with_elems(rest, header.devices as usize)
-                .map_err(|_| lists)?;
-        let (segments, _) =
-            <[Segment]>::ref_from_prefix_with_elems(rest, header.segments as usize)
-                .map_err(|_| lists)?;
+        let (devices, rest) = <[Device]>::ref_from_prefix_with_elems(rest, header.devices as usize)
+            .map_err(|_| lists)?;
+        let (segments, _) = <[Segment]>::ref_from_prefix_with_elems(rest, header.segments as usize)
+            .map_err(|_| lists)?;
         let largest = match header.block_shift {
             12 => Level::PAGE,
             21 => Level::BLOCK_2M,

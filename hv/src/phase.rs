@@ -39,9 +39,7 @@ impl Phases {
     pub fn begin(&mut self, name: [u64; 2], probe: &impl Probe) {
         self.end(0, probe);
         let mut bytes = [0; hv_abi::call::PHASE_NAME];
-        for (place, byte) in
-            bytes.iter_mut().zip(name.iter().flat_map(|half| half.to_le_bytes()))
-        {
+        for (place, byte) in bytes.iter_mut().zip(name.iter().flat_map(|half| half.to_le_bytes())) {
             *place = printable(byte);
         }
         let (exits, time) = (probe.exits(), probe.time());

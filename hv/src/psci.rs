@@ -53,10 +53,18 @@ pub fn call(id: u64, argument: u64) -> Option<Outcome> {
         _ if CPU_SUSPEND.contains(&id) => hv_abi::call::SUCCESS,
         CPU_OFF => DENIED,
         _ if CPU_ON.contains(&id) => {
-            if argument == 0 { ALREADY_ON } else { INVALID_PARAMETERS }
+            if argument == 0 {
+                ALREADY_ON
+            } else {
+                INVALID_PARAMETERS
+            }
         }
         _ if AFFINITY_INFO.contains(&id) => {
-            if argument == 0 { hv_abi::call::SUCCESS } else { INVALID_PARAMETERS }
+            if argument == 0 {
+                hv_abi::call::SUCCESS
+            } else {
+                INVALID_PARAMETERS
+            }
         }
         MIGRATE_INFO_TYPE => NOTHING_TO_MIGRATE,
         FEATURES if is_known(argument) => hv_abi::call::SUCCESS,

@@ -152,16 +152,32 @@ impl<P: Platform<Probe: Report>, L: Line> Machine<P, L> {
         line.write_char('\n')?;
         record!(line, "begin", "version={}", VERSION)?;
         record!(
-            line, "build", "version={} arch={} paging={} probes={}",
-            env!("CARGO_PKG_VERSION"), facts.arch, P::Mmu::NAME, P::Probe::NAME
+            line,
+            "build",
+            "version={} arch={} paging={} probes={}",
+            env!("CARGO_PKG_VERSION"),
+            facts.arch,
+            P::Mmu::NAME,
+            P::Probe::NAME
         )?;
         record!(
-            line, "machine", "name={} image={} ram={} block={} cpus=1",
-            Name(facts.machine), Name(facts.image), facts.ram, facts.block_shift
+            line,
+            "machine",
+            "name={} image={} ram={} block={} cpus=1",
+            Name(facts.machine),
+            Name(facts.image),
+            facts.ram,
+            facts.block_shift
         )?;
         record!(
-            line, "clock", "name={} unit={} hz={} probe_cost={} sample={}",
-            facts.clock, facts.unit, facts.frequency, facts.probe_cost, probe.rate_of()
+            line,
+            "clock",
+            "name={} unit={} hz={} probe_cost={} sample={}",
+            facts.clock,
+            facts.unit,
+            facts.frequency,
+            facts.probe_cost,
+            probe.rate_of()
         )?;
         if P::Probe::RECORDS {
             events(line, probe)?;
@@ -170,8 +186,13 @@ impl<P: Platform<Probe: Report>, L: Line> Machine<P, L> {
             let name = Name(&phase.name);
             if P::Probe::RECORDS {
                 record!(
-                    line, "phase", "name={} ops={} exits={} time={}",
-                    name, phase.operations, phase.exits, phase.time
+                    line,
+                    "phase",
+                    "name={} ops={} exits={} time={}",
+                    name,
+                    phase.operations,
+                    phase.exits,
+                    phase.time
                 )?;
             } else {
                 record!(line, "phase", "name={} ops={}", name, phase.operations)?;
@@ -179,7 +200,9 @@ impl<P: Platform<Probe: Report>, L: Line> Machine<P, L> {
         }
         let own = facts.image_bytes + facts.heap_bytes;
         record!(
-            line, "memory", "image={} own={} records={} tables={} pool={}",
+            line,
+            "memory",
+            "image={} own={} records={} tables={} pool={}",
             facts.image_bytes,
             own,
             mmu.record_bytes(),

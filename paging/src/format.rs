@@ -13,6 +13,9 @@ pub mod vmsa_shadow;
 pub mod vmsa_stage1;
 pub mod vmsa_stage2;
 
+#[cfg(test)]
+mod tests;
+
 /// A page-table format with 512 entries a table and the 4 KiB granule.
 pub trait Format: 'static {
     /// Whether a live entry has to be made invalid, and the TLB told, before its address or size

@@ -70,8 +70,7 @@ pub unsafe fn map<M: Memory>(
     let mut tree: Tree<Stage1, HostVirt, HostPhys> = Tree::new(Level::TOP, memory, pool)?;
     let mut tools = Tools { memory, pool, tlb: &mut Broadcast };
     for region in regions {
-        let attrs =
-            Attrs { write: region.write, execute: region.execute, memory: region.memory };
+        let attrs = Attrs { write: region.write, execute: region.execute, memory: region.memory };
         let at = Addr::from_bits(region.start.bits());
         tree.map(&mut tools, (at, region.start, region.size), attrs, Level::BLOCK_1G)?;
     }

@@ -34,32 +34,63 @@ type Field = (u32, Rule);
 use Rule::{AtMost, Is, Pass, Stage1};
 
 /// "ID_AA64PFR0_EL1": EL0 and EL1 in AArch64 only, FP, AdvSIMD, GIC, RAS, DIT, CSV2, CSV3.
-const PFR0: &[Field] =
-    &[(0, AtMost(1)), (4, AtMost(1)), (16, Pass), (20, Pass), (24, AtMost(1)), (28, Pass), (48, Pass), (56, AtMost(1)), (60, Pass)];
+const PFR0: &[Field] = &[
+    (0, AtMost(1)),
+    (4, AtMost(1)),
+    (16, Pass),
+    (20, Pass),
+    (24, AtMost(1)),
+    (28, Pass),
+    (48, Pass),
+    (56, AtMost(1)),
+    (60, Pass),
+];
 /// "ID_AA64PFR1_EL1": BT, SSBS.
 const PFR1: &[Field] = &[(0, Pass), (4, Pass)];
 /// "ID_AA64DFR0_EL1": DebugVer, breakpoints, watchpoints, context breakpoints.
 const DFR0: &[Field] = &[(0, Pass), (12, Pass), (20, Pass), (28, Pass)];
 /// "ID_AA64ISAR0_EL1": everything but TME.
 const ISAR0: &[Field] = &[
-    (4, Pass), (8, Pass), (12, Pass), (16, Pass), (20, Pass), (28, Pass), (32, Pass), (36, Pass),
-    (40, Pass), (44, Pass), (48, Pass), (52, Pass), (56, Pass), (60, Pass),
+    (4, Pass),
+    (8, Pass),
+    (12, Pass),
+    (16, Pass),
+    (20, Pass),
+    (28, Pass),
+    (32, Pass),
+    (36, Pass),
+    (40, Pass),
+    (44, Pass),
+    (48, Pass),
+    (52, Pass),
+    (56, Pass),
+    (60, Pass),
 ];
 /// "ID_AA64ISAR1_EL1": everything but XS and LS64.
 const ISAR1: &[Field] = &[
-    (0, Pass), (4, Pass), (8, Pass), (12, Pass), (16, Pass), (20, Pass), (24, Pass), (28, Pass),
-    (32, Pass), (36, Pass), (40, Pass), (44, Pass), (48, Pass), (52, Pass),
+    (0, Pass),
+    (4, Pass),
+    (8, Pass),
+    (12, Pass),
+    (16, Pass),
+    (20, Pass),
+    (24, Pass),
+    (28, Pass),
+    (32, Pass),
+    (36, Pass),
+    (40, Pass),
+    (44, Pass),
+    (48, Pass),
+    (52, Pass),
 ];
 /// "ID_AA64ISAR2_EL1": WFxT, RPRES, GPA3, APA3, BC, PAC_frac, CSSC.
 const ISAR2: &[Field] =
     &[(0, Pass), (4, Pass), (8, Pass), (12, Pass), (20, Pass), (24, Pass), (52, Pass)];
 /// "ID_AA64MMFR0_EL1": PARange, ASIDBits, the 4 KiB granule; 16 and 64 KiB under nested paging.
-const MMFR0: &[Field] = &[
-    (0, Is(PHYSICAL_RANGE)), (4, Pass), (20, Stage1(0)), (24, Stage1(0xf)), (28, Is(0)),
-];
+const MMFR0: &[Field] =
+    &[(0, Is(PHYSICAL_RANGE)), (4, Pass), (20, Stage1(0)), (24, Stage1(0xf)), (28, Is(0))];
 /// "ID_AA64MMFR1_EL1": HAFDBS, HPDS, PAN, XNX is stage 2's, ETS, nTLBPA.
-const MMFR1: &[Field] =
-    &[(0, Stage1(0)), (12, AtMost(1)), (20, Pass), (36, Pass), (48, Pass)];
+const MMFR1: &[Field] = &[(0, Stage1(0)), (12, AtMost(1)), (20, Pass), (36, Pass), (48, Pass)];
 /// "ID_AA64MMFR2_EL1": CnP, UAO, IESB, CCIDX, AT, IDS, TTL, E0PD.
 const MMFR2: &[Field] =
     &[(0, Pass), (4, Pass), (12, Pass), (20, Pass), (32, Pass), (36, Pass), (48, Pass), (60, Pass)];
@@ -85,10 +116,22 @@ pub fn guest_id(crm: u8, op2: u8, shadow: bool) -> u64 {
         let has = raw >> shift & FIELD;
         let told = match rule {
             Pass => has,
-            AtMost(limit) if has == FIELD => if limit == 0 { 0 } else { has },
+            AtMost(limit) if has == FIELD => {
+                if limit == 0 {
+                    0
+                } else {
+                    has
+                }
+            }
             AtMost(limit) => has.min(limit),
             Is(told) => told,
-            Stage1(told) => if shadow { told } else { has },
+            Stage1(told) => {
+                if shadow {
+                    told
+                } else {
+                    has
+                }
+            }
         };
         value | told << shift
     })

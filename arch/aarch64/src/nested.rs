@@ -30,11 +30,7 @@ pub struct NestedMmu {
 /// Under a nested tree an IPA is a guest-physical address. A table that stage 1's walk did not get
 /// is missing.
 fn classify(abort: Abort<GuestPhys>) -> Option<Fault> {
-    Some(if abort.walk {
-        Fault::Missing { at: abort.at }
-    } else {
-        Fault::Device { at: abort.ipa }
-    })
+    Some(if abort.walk { Fault::Missing { at: abort.at } } else { Fault::Device { at: abort.ipa } })
 }
 
 /// What the guest's access meets whose tables are not in RAM: its own walk tells the level.

@@ -12,6 +12,8 @@ use paging::layout::Layout;
 use paging::mem::{Entries, Memory};
 use paging::pool::PageId;
 
+use crate::regs;
+
 /// A frame as 512 descriptors. 4 KiB, aligned to 4 KiB.
 #[derive(Debug)]
 #[repr(C, align(4096))]
@@ -27,31 +29,6 @@ impl Entries for FrameTable {
     fn set(&self, at: Index, raw: u64) {
         self.0[at.get()].store(raw, Ordering::Relaxed);
     }
-
-    /// 16 entries a turn, by pairs of zero registers.
-    #[inline]
-    fn clear(&self) {
-        // SAFETY: the block writes the 4 KiB of `self`, whose entries may change behind a shared
-        // reference because they are atomics; each is written by aligned 8-byte halves.
-        unsafe {
-            asm!(
-                "2:",
-                "stp xzr, xzr, [{at}], #16",
-                "stp xzr, xzr, [{at}], #16",
-                "stp xzr, xzr, [{at}], #16",
-                "stp xzr, xzr, [{at}], #16",
-                "stp xzr, xzr, [{at}], #16",
-                "stp xzr, xzr, [{at}], #16",
-                "stp xzr, xzr, [{at}], #16",
-                "stp xzr, xzr, [{at}], #16",
-                "cmp {at}, {end}",
-                "b.ne 2b",
-                at = inout(reg) self.0.as_ptr() => _,
-                end = in(reg) self.0.as_ptr_range().end,
-                options(nostack),
-            );
-        }
-    }
 }
 
 /// The pool of table frames and the RAM of one guest.
@@ -60,6 +37,17 @@ pub struct PhysicalMemory {
     pool: &'static [FrameTable],
     guest: &'static [FrameTable],
     layout: Layout,
+    /// Bytes that one DC ZVA makes zero, where it may be used.
+    zero_block: Option<u64>,
+}
+
+/// How the hypervisor sees its memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caching {
+    /// Its MMU is off: all memory is like a device's.
+    Off,
+    /// Its MMU is on.
+    On,
 }
 
 impl PhysicalMemory {
@@ -69,9 +57,9 @@ impl PhysicalMemory {
     ///
     /// Both ranges are RAM, aligned to 4 KiB, identity-mapped as normal memory for as long as the
     /// hypervisor runs, apart from each other, and nothing else in the hypervisor refers to them
-    /// but other `PhysicalMemory`s of the same guest.
+    /// but other `PhysicalMemory`s of the same guest. With [`Caching::On`] the MMU is on.
     #[must_use]
-    pub unsafe fn new(pool: Hpa, frames: usize, layout: Layout) -> Self {
+    pub unsafe fn new(pool: Hpa, frames: usize, layout: Layout, caching: Caching) -> Self {
         let at = pool.bits() as *const FrameTable;
         let ram = layout.backing().start().bits() as *const FrameTable;
         Self {
@@ -80,6 +68,7 @@ impl PhysicalMemory {
             // SAFETY: the same.
             guest: unsafe { core::slice::from_raw_parts(ram, layout.frames() as usize) },
             layout,
+            zero_block: if caching == Caching::On { regs::zero_block() } else { None },
         }
     }
 
@@ -96,6 +85,36 @@ impl Memory for PhysicalMemory {
     #[inline]
     fn table(&self, page: PageId) -> &FrameTable {
         &self.pool[page.number() as usize - 1]
+    }
+
+    /// By DC ZVA, a quarter of the instructions that stores would take.
+    #[inline]
+    fn clear(&self, page: PageId) {
+        let table = self.table(page);
+        let Some(block) = self.zero_block else { return table.clear() };
+        let end = table.0.as_ptr_range().end;
+        // SAFETY: the block writes zeros to the 4 KiB of `table`, whose entries may change behind a
+        // shared reference because they are atomics. A frame is a multiple of four blocks
+        // (`zero_block` says so), and it is normal memory (`new`'s caller said so).
+        unsafe {
+            asm!(
+                "2:",
+                "dc zva, {at}",
+                "add {at}, {at}, {block}",
+                "dc zva, {at}",
+                "add {at}, {at}, {block}",
+                "dc zva, {at}",
+                "add {at}, {at}, {block}",
+                "dc zva, {at}",
+                "add {at}, {at}, {block}",
+                "cmp {at}, {end}",
+                "b.ne 2b",
+                at = inout(reg) table.0.as_ptr() => _,
+                block = in(reg) block,
+                end = in(reg) end,
+                options(nostack),
+            );
+        }
     }
 
     #[inline]

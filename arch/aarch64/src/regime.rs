@@ -11,8 +11,7 @@ use crate::regs::{Sctlr, Tcr};
 #[must_use]
 pub fn excluded(tcr: Tcr) -> bool {
     let lower = !tcr.contains(Tcr::NO_WALK0) && tcr.intersects(Tcr::GRANULE0);
-    let upper = !tcr.contains(Tcr::NO_WALK1)
-        && tcr.intersection(Tcr::GRANULE1) != Tcr::GRANULE1_4K;
+    let upper = !tcr.contains(Tcr::NO_WALK1) && tcr.intersection(Tcr::GRANULE1) != Tcr::GRANULE1_4K;
     lower || upper
 }
 

@@ -242,11 +242,7 @@ macro_rules! read_register {
 }
 
 /// Sets the fine-grained traps of a guest. The processor has FEAT_FGT.
-pub fn set_fine_traps(
-    reads: RegisterTraps,
-    writes: RegisterTraps,
-    instructions: InstructionTraps,
-) {
+pub fn set_fine_traps(reads: RegisterTraps, writes: RegisterTraps, instructions: InstructionTraps) {
     // HFGRTR_EL2, HFGWTR_EL2, HFGITR_EL2, HDFGRTR_EL2, HDFGWTR_EL2.
     write_register!("s3_4_c1_c1_4", reads.bits());
     write_register!("s3_4_c1_c1_5", writes.bits());
@@ -264,6 +260,18 @@ pub fn clear_extended_configuration() {
 #[must_use]
 pub fn cache_type() -> u64 {
     read_register!("ctr_el0")
+}
+
+/// Bytes that one DC ZVA makes zero, if it may be used and four of them fit in a frame.
+#[must_use]
+pub fn zero_block() -> Option<u64> {
+    let id = read_register!("dczid_el0");
+    /// DCZID_EL0.DZP: it may not be used.
+    const PROHIBITED: u64 = 1 << 4;
+    /// DCZID_EL0.BS: log2 of the words of a block.
+    const SIZE: u64 = 0xf;
+    let block = 4_u64 << (id & SIZE);
+    (id & PROHIBITED == 0 && 4 * block <= paging::addr::PAGE_SIZE).then_some(block)
 }
 
 /// SP_EL0.

@@ -13,7 +13,7 @@
 use aarch64_cpu::registers::{Readable, SCTLR_EL1, TCR_EL1, Writeable};
 use arch::exit::{Exit, MemoryExit, Stop};
 use arch::{Mmu, Platform, Register, Vcpu};
-use paging::addr::{Addr, Gpa, GuestPhys, Gva, Hpa, HostPhys, Level, Window};
+use paging::addr::{Addr, Gpa, GuestPhys, Gva, HostPhys, Hpa, Level, Window};
 use paging::attrs::{Attrs, Memory as MemoryKind};
 use paging::fault::{Fault, Verdict};
 use paging::format::vmsa_shadow::{ALIAS, InWindow, window};
@@ -304,8 +304,10 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for ShadowMmu {
             return Ok(());
         }
         if let Some(found) = self.instruction(world, vcpu).and_then(store::decode) {
-            let values =
-                [Some(vcpu.register(found.first)), found.second.map(|second| vcpu.register(second))];
+            let values = [
+                Some(vcpu.register(found.first)),
+                found.second.map(|second| vcpu.register(second)),
+            ];
             self.shadow.emulate_cmpxchg(world, gpa, found.width, values)?;
             vcpu.set_register(found.status, 0);
             vcpu.skip();
@@ -329,11 +331,7 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for ShadowMmu {
         Ok(())
     }
 
-    fn register(
-        &mut self,
-        world: &mut World<'_, P>,
-        vcpu: &mut Context,
-    ) -> Result<Register, Stop> {
+    fn register(&mut self, world: &mut World<'_, P>, vcpu: &mut Context) -> Result<Register, Stop> {
         let Some(access) = Access::current() else { return Ok(Register::Undefined) };
         let done = match self.translation_register(world, vcpu, access)? {
             Some(done) => done,

@@ -14,8 +14,8 @@ use core::arch::{asm, naked_asm};
 use core::mem::offset_of;
 
 use aarch64_cpu::registers::{
-    ELR_EL1, ELR_EL2, ESR_EL1, FAR_EL1, FAR_EL2, Readable, SCTLR_EL1, SPSR_EL1, TPIDR_EL2, VBAR_EL1,
-    VBAR_EL2, Writeable,
+    ELR_EL1, ELR_EL2, ESR_EL1, FAR_EL1, FAR_EL2, Readable, SCTLR_EL1, SPSR_EL1, TPIDR_EL2,
+    VBAR_EL1, VBAR_EL2, Writeable,
 };
 use arch::Vcpu;
 use arch::exit::{MemoryExit, Transfer};

@@ -13,7 +13,21 @@ use crate::shadow::{MIN_FRAMES, Shadow};
 
 impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     /// Makes sure that `frames` frames and `nodes` nodes are free.
+    #[inline]
     pub(super) fn reserve<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        frames: usize,
+        nodes: usize,
+    ) -> Result<(), OutOfFrames> {
+        if world.pool.available() >= frames && self.nodes.available() >= nodes {
+            return Ok(());
+        }
+        self.make_room(world, frames, nodes)
+    }
+
+    #[cold]
+    fn make_room<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
         frames: usize,

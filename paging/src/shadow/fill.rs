@@ -217,7 +217,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let span = world.probe.start();
         if below == Level::PAGE {
             let mut filler = self.leaf_filler(world, page);
-            for group in groups() {
+            for group in 0..GROUPS {
                 filler.fill_group(world.probe, group, |index| S::part(level, block, index));
             }
         } else {
@@ -252,15 +252,21 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let span = world.probe.start();
         let event = if level == Level::PAGE {
             let mut filler = self.leaf_filler(world, page);
-            for group in groups().filter(|&group| any_live::<G>(guest, group)) {
-                filler.fill_group(world.probe, group, |index| guest.get(index));
+            for group in 0..GROUPS {
+                if any_live::<G>(guest, group) {
+                    filler.fill_group(world.probe, group, |index| guest.get(index));
+                }
             }
             Event::ShMapAndValidate
         } else {
-            for index in groups().filter(|&group| any_live::<G>(guest, group)).flat_map(members) {
-                let raw = guest.get(index);
-                if G::is_live(raw) {
-                    self.fill_entry(world, Slot::new(page, index), level, raw);
+            for group in 0..GROUPS {
+                if any_live::<G>(guest, group) {
+                    for index in members(group) {
+                        let raw = guest.get(index);
+                        if G::is_live(raw) {
+                            self.fill_entry(world, Slot::new(page, index), level, raw);
+                        }
+                    }
                 }
             }
             Event::ShFillTable
@@ -323,9 +329,9 @@ impl<G: GuestFormat, S: ShadowFormat<G>, T: Entries> LeafFiller<'_, G, S, T> {
     /// compiler need not decide whether to.
     #[inline(always)]
     fn fill_group(&mut self, probe: &mut impl Probe, group: u32, raw: impl Fn(Index) -> u64) {
-        for half in [group, group + GROUP / 2] {
-            for place in [half, half + 2] {
-                let (even, odd) = (Index::wrapping(place), Index::wrapping(place + 1));
+        for half in 0..2 {
+            for member in [4 * half, 4 * half + 2] {
+                let (even, odd) = (member_of(group, member), member_of(group, member + 1));
                 self.fill(probe, even, raw(even));
                 self.fill(probe, odd, raw(odd));
             }
@@ -353,17 +359,21 @@ impl<G: GuestFormat, S: ShadowFormat<G>, T: Entries> LeafFiller<'_, G, S, T> {
     }
 }
 
-/// Most entries of most tables are not live, so several are looked at at once.
-const GROUP: u32 = 8;
+/// Most entries of most tables are not live, so eight are looked at at once: their number, log2.
+const GROUP_SHIFT: u32 = 3;
+/// Groups of a table.
+const GROUPS: u32 = ENTRIES as u32 >> GROUP_SHIFT;
 
-/// The first entry of each group of a table.
-fn groups() -> impl Iterator<Item = u32> {
-    (0..ENTRIES as u32).step_by(GROUP as usize)
+/// Entry `member` of a group.
+#[inline(always)]
+const fn member_of(group: u32, member: u32) -> Index {
+    Index::wrapping(group << GROUP_SHIFT | member)
 }
 
 /// The entries of a group.
+#[inline(always)]
 fn members(group: u32) -> impl Iterator<Item = Index> {
-    (group..group + GROUP).map(Index::wrapping)
+    (0..1 << GROUP_SHIFT).map(move |member| member_of(group, member))
 }
 
 /// Whether any entry of a group of a guest's table is live.

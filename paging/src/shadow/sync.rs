@@ -15,6 +15,8 @@ use crate::shadow::page::{Slot, Source};
 use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Shadow};
 use crate::walk::{self, Translation};
 
+/// At how many levels a table can be used: it has a shadow page for each at most.
+const LEVELS: usize = 4;
 /// How many guest tables one instruction may have open.
 pub(super) const OPEN: usize = 4;
 /// Bytes on either side of the address of a store that is stepped which it may have written.
@@ -139,6 +141,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     }
 
     /// Derives the shadow entry `slot` from the guest's entry anew.
+    #[inline]
     fn propagate<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot) {
         let span = world.probe.start();
         let level = self.pages[slot.page().number() as usize].level;
@@ -178,14 +181,16 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     ) {
         for place in first.get()..=last.get() {
             let index = Index::wrapping(place as u32);
-            let Some(page) = self.first_shadow(frame) else { return };
-            if self.pages[page.number() as usize].next == 0 {
-                self.propagate(world, Slot::new(page, index));
-                continue;
+            // A change may give up shadow pages, of this table too, so the list is taken down first.
+            let mut pages = [None; LEVELS];
+            let mut next = self.first_shadow(frame);
+            for page in &mut pages {
+                let Some(here) = next else { break };
+                *page = next;
+                next = PageId::new(self.pages[here.number() as usize].next);
             }
-            for level in [Level::PAGE, Level::BLOCK_2M, Level::BLOCK_1G, Level::TOP] {
-                // Looked up anew each time: a change may give up shadow pages, of this table too.
-                if let Some(page) = self.find(frame, level) {
+            for page in pages.into_iter().map_while(|page| page) {
+                if self.pages[page.number() as usize].source == Source::Table(frame) {
                     self.propagate(world, Slot::new(page, index));
                 }
             }
@@ -193,6 +198,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     }
 
     /// The first shadow page of the table in `frame`.
+    #[inline]
     fn first_shadow(&self, frame: Frame<GuestPhys>) -> Option<PageId> {
         let index = self.layout.ram_index(frame)?;
         PageId::new(self.records[0].get(index)?.shadows)
