@@ -15,8 +15,9 @@ const MRS: u32 = 0xd530_0000;
 /// All of an instruction but the general-purpose register that it names.
 const WITHOUT_RT: u32 = !0x1f;
 
-/// Functions that may read a counter although the probes are off.
-const ALLOWED: [&str; 0] = [];
+/// Functions that may read a counter although the probes are off, by the end of their mangled names: the
+/// one that finds out, before there is a guest, what the counter counts.
+const ALLOWED: [&str; 1] = ["5clock5start"];
 
 /// The registers that count: name, op0, op1, CRn, CRm, op2 (Arm ARM, D19).
 const COUNTERS: [(&str, [u32; 5]); 8] = [
@@ -50,8 +51,8 @@ pub(crate) fn counter_reads(file: &Path) -> Result<Vec<String>> {
             let Some(counter) = counter_read_by(u32::from_le_bytes(*bytes)) else { continue };
             let at = load.seen_at + 4 * index as u64;
             let function = elf.symbols.iter().rfind(|symbol| symbol.address <= at);
-            let function = function.map_or("?", |symbol| &symbol.name);
-            if !ALLOWED.contains(&function) {
+            let function = function.map_or("?", |symbol| symbol.name.as_str());
+            if !ALLOWED.iter().any(|allowed| function.ends_with(allowed)) {
                 found.push(format!("{function} reads {counter} at {at:#x}"));
             }
         }

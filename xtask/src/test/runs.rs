@@ -22,6 +22,8 @@ const AT_ONCE: usize = 2;
 const TIMEOUT: Duration = Duration::from_secs(240);
 /// The guests whose reports are compared between two runs.
 const TWICE: [&str; 2] = ["hello", "mmu-ops"];
+/// The guests that do more on the bare machine, whose processor has what the hypervisor hides.
+const RICHER_NATIVELY: [&str; 1] = ["table-stores"];
 /// When a guest that does not end by itself is asked to.
 const SOON: Duration = Duration::from_secs(3);
 /// The guest that does what a guest must not; its argument says what.
@@ -105,7 +107,11 @@ pub(super) fn all(tally: &mut Tally, lab: &Lab) -> Result<()> {
         tally.note(&format!("run: {}", case.name()), text.map(drop));
     }
     for ((guest, _), texts) in &computed {
-        tally.case(&format!("the same answers in every mode: {guest}"), || agree(texts));
+        let comparable = texts
+            .iter()
+            .filter(|(mode, _)| *mode != Mode::Native.name() || !RICHER_NATIVELY.contains(guest));
+        let comparable: Vec<_> = comparable.cloned().collect();
+        tally.case(&format!("the same answers in every mode: {guest}"), || agree(&comparable));
     }
     let twice: Vec<_> = cases
         .iter()
