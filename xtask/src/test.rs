@@ -6,6 +6,7 @@
 mod input;
 mod runs;
 mod tally;
+mod whole;
 
 use std::process::Command;
 
@@ -38,6 +39,7 @@ pub(crate) fn run(options: &cli::Test) -> Result<u8> {
         Ok(lab) => {
             counters(&mut tally, &lab);
             input::all(&mut tally)?;
+            whole::all(&mut tally)?;
             runs::all(&mut tally, &lab)?;
         }
         Err(error) => tally.fail("build", &format!("{error:#}")),

@@ -73,7 +73,7 @@ pub(super) fn all(tally: &mut Tally) -> Result<()> {
 }
 
 /// This tool, about to run a guest.
-fn tool() -> Result<Command> {
+pub(super) fn tool() -> Result<Command> {
     let mut command = Command::new(env::current_exe().context("this tool cannot find itself")?);
     command.current_dir(paths::root()).args(["qemu", "--no-install"]);
     Ok(command)
