@@ -82,6 +82,8 @@ fn leaves_round_trip<F: Format>(level: Level, to: u64, attrs: Attrs) -> Result<(
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn every_number_is_an_entry(level in level(), raw in any::<u64>(), form in 0_u64..4) {
         for raw in [raw, raw & !3 | form] {

@@ -13,6 +13,9 @@
 //! read user 1:0.0.0.0                          says what came of it, and in how many exits
 //! step 0:0.0.1.5+8 0:0.0.1.6                   one instruction stores to both places
 //! walk 0:0.0.1.5                               the hardware walks by itself
+//! missing 0:0.0.1.5                            a fault whose cause is gone when it is looked at
+//! protected 0:0.0.1.5 d0                       the same for a store to what was a table
+//! free                                         says how many frames are free
 //! shadow                                       says what the shadow's tables hold
 //! count blocks_split                           says how often an event was counted
 //! ```
@@ -25,7 +28,7 @@ use std::fmt::Write as _;
 use paging::addr::{Gpa, Gva, Level};
 use paging::attrs::{Access, Kind};
 use paging::entry::Shadowed;
-use paging::fault::GuestFault;
+use paging::fault::{Fault, GuestFault};
 use paging::format::GuestFormat;
 use paging::format::vmsa_stage1::{Bits, Regime, Stage1};
 use probe::Event;
@@ -88,6 +91,15 @@ impl Scenario {
                 }
             }
             ["walk", at] => self.vm.speculate(self.virtual_address(at)),
+            ["missing", at] => {
+                let at = self.virtual_address(at);
+                self.vm.fault(Fault::Missing { at });
+            }
+            ["protected", at, gpa] => {
+                let at = self.virtual_address(at);
+                let gpa = Gpa::from_bits(self.physical(gpa));
+                self.vm.fault(Fault::Protected { at, gpa });
+            }
             ["shadow"] => self.say_shadow(),
             ["count", name] => {
                 let event = Event::ALL.iter().find(|event| event.name() == name);

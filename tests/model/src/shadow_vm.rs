@@ -72,6 +72,16 @@ impl ShadowVm {
         self.exits
     }
 
+    /// A fault that the hardware raised for something that it remembered and that is so no more.
+    ///
+    /// # Panics
+    ///
+    /// If the guest is not just run again.
+    pub fn fault(&mut self, fault: Fault) {
+        let verdict = self.shadow.fault(&mut self.parts.world(), fault, is_device);
+        assert_eq!(verdict, Ok(Verdict::Resume));
+    }
+
     /// Lets one instruction store to several places at once, as STP across tables would: none of the
     /// stores is made before all of them can be.
     ///

@@ -950,3 +950,26 @@ fn frames_run_out() {
     let last: Vec<_> = said.lines().rev().take(2).collect();
     assert_eq!(last, ["d1 exits=0", "d1 exits=1"]);
 }
+
+/// Hardware may still use an unknown entry that it remembers from before it became known, as another
+/// CPU can between two of our steps. It is told to forget, once, and tries again.
+#[test]
+fn a_fault_without_a_cause_makes_the_hardware_forget() {
+    let said = run("t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[0] = page d1
+         root 0 t0
+         on
+         write 0:0.0.0.0
+         count flush_address
+         count faults_retried
+         missing 0:0.0.0.0
+         protected 0:0.0.0.0 d1
+         count flush_address
+         count faults_retried");
+    let counts: Vec<u64> =
+        said.lines().filter_map(|line| line.strip_prefix("flush_address ")?.parse().ok()).collect();
+    assert_eq!(counts[1], counts[0] + 2);
+    assert!(said.ends_with("faults_retried 2\n"));
+}

@@ -4,13 +4,14 @@
 //! touched. `mutants.txt` beside this crate's manifest is the list; its head says what it looks like. The
 //! exit status is not zero if a mutant survives.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, io, thread};
 
 /// How long the tests of a mutant may run.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(100);
 /// Random guests for each property.
 const CASES: &str = "48";
 /// What is copied: the crates under test and these tests.
@@ -126,6 +127,7 @@ fn test(copy: &Path) -> io::Result<Vec<String>> {
         .env("CARGO_TARGET_DIR", target.join("mutants"))
         .stdout(fs::File::create(&said)?)
         .stderr(Stdio::null())
+        .process_group(0)
         .spawn()?;
     let since = Instant::now();
     let status = loop {
@@ -133,7 +135,8 @@ fn test(copy: &Path) -> io::Result<Vec<String>> {
             break Some(status);
         }
         if since.elapsed() > PATIENCE {
-            child.kill()?;
+            // The tests are children of cargo: all of them have to end.
+            Command::new("kill").args(["-KILL", "--", &format!("-{}", child.id())]).status()?;
             child.wait()?;
             break None;
         }
