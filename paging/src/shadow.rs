@@ -70,12 +70,13 @@ struct Record {
     /// Shadow pages: of the table in this frame, or those that split this block. 0 or a page's
     /// number; the others hang on [`Page::next`].
     shadows: u32,
-    /// How many frames of this block have shadow pages.
-    tables: u32,
+    /// Of a block: how many of its frames have shadow pages. Of a frame: stores to it as a table,
+    /// modulo 2^32.
+    count: u32,
 }
 
 impl Record {
-    const EMPTY: Self = Self { leaves: Refs::EMPTY, shadows: 0, tables: 0 };
+    const EMPTY: Self = Self { leaves: Refs::EMPTY, shadows: 0, count: 0 };
 
     /// Whether no leaf maps it and no shadow page is listed.
     #[inline(always)]
@@ -261,6 +262,13 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     ///
     /// What the TLB may hold of a leaf is one address; of a table, all below it.
     fn write<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot, new: u64) {
+        let level = self.pages[slot.page().number() as usize].level;
+        self.write_at(world, slot, level, new);
+    }
+
+    /// The same for a `slot` of a page of `level`.
+    #[inline(always)]
+    fn write_at<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot, level: Level, new: u64) {
         let old = self.entry(world, slot);
         let table = world.memory.table(slot.page());
         world.probe.count(Event::ShadowEntries, 1);
@@ -270,7 +278,6 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         }
         let at_once = !S::is_live(new) || !S::BREAK_BEFORE_MAKE || S::may_replace_live(old, new);
         table.set(slot.index(), if at_once { new } else { S::ABSENT });
-        let level = self.pages[slot.page().number() as usize].level;
         let below = matches!(S::shadowed(level, old), crate::entry::Shadowed::Table(_));
         self.flush(world, if below { None } else { self.address(slot) });
         if !at_once {

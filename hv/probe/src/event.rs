@@ -133,6 +133,8 @@ events! {
     Join "blocks_joined" Kind::Counter;
     /// Shadow tables given up to make room.
     Evict "shadows_evicted" Kind::Counter;
+    /// Shadow tables given up because their guest table seemed to be something else by now.
+    Abandon "shadows_abandoned" Kind::Counter;
     /// Roots given up to make room.
     RootEvict "roots_evicted" Kind::Counter;
     /// A root that was still there when the guest loaded it.

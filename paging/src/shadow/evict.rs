@@ -86,7 +86,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             let entry = self.entry(world, slot);
             if S::is_live(entry) {
                 world.memory.table(page).set(index, S::ABSENT);
-                self.release(world, slot, entry);
+                self.release(world, slot, described.level, entry);
             }
         }
         self.pages[page.number() as usize] = Page::FREE;
@@ -136,8 +136,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             if let Some(index) = self.record_index(frame, level)
                 && let Some(record) = self.records[level.number()].get_mut(index)
             {
-                record.tables -= 1;
-                if record.tables == 0 && level <= self.largest {
+                record.count -= 1;
+                if record.count == 0 && level <= self.largest {
                     self.join(world, level, index);
                 }
             }

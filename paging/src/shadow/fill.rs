@@ -148,8 +148,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             if let Some(index) = self.record_index(frame, level)
                 && let Some(record) = self.records[level.number()].get_mut(index)
             {
-                record.tables += 1;
-                if record.tables == 1 {
+                record.count += 1;
+                if record.count == 1 {
                     self.forget_blocks(world, level, index);
                 }
             }
@@ -298,7 +298,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     fn fill_entry<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot, level: Level, raw: u64) {
         let span = world.probe.start();
         let entry = self.derive(world, level, raw);
-        self.refer(world, slot, entry);
+        self.refer(world, slot, level, entry);
         world.memory.table(slot.page()).set(slot.index(), entry);
         world.probe.stop(Event::L2ePropagate, span);
         world.probe.count(Event::ShadowEntries, 1);

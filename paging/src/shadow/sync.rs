@@ -12,11 +12,14 @@ use crate::layout::Backing;
 use crate::mem::{ENTRY_SHIFT, Entries, Env, Memory, Tlb, World};
 use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::page::{Slot, Source};
+use crate::shadow::reverse::Only;
 use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Shadow};
 use crate::walk::{self, Translation};
 
 /// At how many levels a table can be used: it has a shadow page for each at most.
 const LEVELS: usize = 4;
+/// Stores to a table after which its shadows are looked at.
+const STORES_TO_SUSPECT: u32 = 8;
 /// How many guest tables one instruction may have open.
 pub(super) const OPEN: usize = 4;
 /// Bytes on either side of the address of a store that is stepped which it may have written.
@@ -33,6 +36,7 @@ pub(super) struct Opened {
 impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     /// The shadow of the guest's entry `raw` in a table of `level`, as things stand. It refers to
     /// nothing yet.
+    #[inline(always)]
     pub(super) fn derive<E: Env>(&self, world: &World<'_, E>, level: Level, raw: u64) -> u64 {
         let too_large =
             |frame: Frame<GuestPhys>| frame.start().bits() >> G::output_bits(&self.regime) != 0;
@@ -62,12 +66,18 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     fn tables_in(&self, frame: Frame<GuestPhys>, level: Level) -> u32 {
         self.record_index(frame, level)
             .and_then(|index| self.records[level.number()].get(index))
-            .map_or(0, |record| record.tables)
+            .map_or(0, |record| record.count)
     }
 
     /// Notes what the shadow entry `entry`, which comes to stand in `slot`, refers to.
-    pub(super) fn refer<E: Env>(&mut self, world: &World<'_, E>, slot: Slot, entry: u64) {
-        let level = self.pages[slot.page().number() as usize].level;
+    #[inline(always)]
+    pub(super) fn refer<E: Env>(
+        &mut self,
+        world: &World<'_, E>,
+        slot: Slot,
+        level: Level,
+        entry: u64,
+    ) {
         match S::shadowed(level, entry) {
             Shadowed::Leaf { to, .. } => {
                 if let Some(index) = self.leaf_record(level, to)
@@ -88,8 +98,14 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
 
     /// Takes back what [`refer`](Self::refer) noted. A shadow page to which nothing leads any more
     /// is given up.
-    pub(super) fn release<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot, entry: u64) {
-        let level = self.pages[slot.page().number() as usize].level;
+    #[inline(always)]
+    pub(super) fn release<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        slot: Slot,
+        level: Level,
+        entry: u64,
+    ) {
         match S::shadowed(level, entry) {
             Shadowed::Leaf { to, .. } => {
                 if let Some(index) = self.leaf_record(level, to)
@@ -124,19 +140,31 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
 
     /// Puts `entry` into `slot`, with what it refers to.
     pub(super) fn replace<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot, entry: u64) {
+        let level = self.pages[slot.page().number() as usize].level;
+        self.replace_at(world, slot, level, entry);
+    }
+
+    /// The same for a `slot` of a page of `level`: where that is known, most of this goes away.
+    #[inline(always)]
+    fn replace_at<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        slot: Slot,
+        level: Level,
+        entry: u64,
+    ) {
         let old = self.entry(world, slot);
         if old == entry {
             return;
         }
-        let level = self.pages[slot.page().number() as usize].level;
         let refers_to = |entry| match S::shadowed(level, entry) {
             Shadowed::Leaf { to, .. } | Shadowed::Table(to) => Some(to),
             Shadowed::Absent | Shadowed::Unknown | Shadowed::Device => None,
         };
-        self.write(world, slot, entry);
+        self.write_at(world, slot, level, entry);
         if refers_to(old) != refers_to(entry) {
-            self.refer(world, slot, entry);
-            self.release(world, slot, old);
+            self.refer(world, slot, level, entry);
+            self.release(world, slot, level, old);
         }
     }
 
@@ -146,12 +174,29 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let span = world.probe.start();
         let level = self.pages[slot.page().number() as usize].level;
         let raw = self.guest_entry(world, slot).unwrap_or_default();
+        let event = if level == Level::PAGE {
+            let entry = self.derive(world, Level::PAGE, raw);
+            self.replace_at(world, slot, Level::PAGE, entry);
+            Event::L1ePropagate
+        } else {
+            self.propagate_table(world, slot, level, raw);
+            Event::L2ePropagate
+        };
+        world.probe.stop(event, span);
+    }
+
+    /// The same for an entry above the leaf tables.
+    fn propagate_table<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        slot: Slot,
+        level: Level,
+        raw: u64,
+    ) {
         if !self.splits(world, slot, level, raw) {
             let entry = self.derive(world, level, raw);
             self.replace(world, slot, entry);
         }
-        let event = if level == Level::PAGE { Event::L1ePropagate } else { Event::L2ePropagate };
-        world.probe.stop(event, span);
     }
 
     /// Whether `slot` leads to the parts of the very block `raw`.
@@ -181,15 +226,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     ) {
         for place in first.get()..=last.get() {
             let index = Index::wrapping(place as u32);
-            // A change may give up shadow pages, of this table too, so the list is taken down first.
-            let mut pages = [None; LEVELS];
-            let mut next = self.first_shadow(frame);
-            for page in &mut pages {
-                let Some(here) = next else { break };
-                *page = next;
-                next = PageId::new(self.pages[here.number() as usize].next);
-            }
-            for page in pages.into_iter().map_while(|page| page) {
+            // A change may give up shadow pages, of this table too.
+            for page in self.shadows_of(frame) {
                 if self.pages[page.number() as usize].source == Source::Table(frame) {
                     self.propagate(world, Slot::new(page, index));
                 }
@@ -197,11 +235,51 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         }
     }
 
-    /// The first shadow page of the table in `frame`.
+    /// The shadow pages of the table in `frame` as they are now.
     #[inline]
-    fn first_shadow(&self, frame: Frame<GuestPhys>) -> Option<PageId> {
-        let index = self.layout.ram_index(frame)?;
-        PageId::new(self.records[0].get(index)?.shadows)
+    fn shadows_of(&self, frame: Frame<GuestPhys>) -> impl Iterator<Item = PageId> + use<G, S> {
+        let record = self.layout.ram_index(frame).and_then(|index| self.records[0].get(index));
+        let mut next = record.and_then(|record| PageId::new(record.shadows));
+        let mut pages = [None; LEVELS];
+        for page in &mut pages {
+            let Some(here) = next else { break };
+            *page = next;
+            next = PageId::new(self.pages[here.number() as usize].next);
+        }
+        pages.into_iter().map_while(|page| page)
+    }
+
+    /// Counts a store to the table in `frame`, and now and then asks whether its shadows are still of
+    /// use. A guest that drops an address space says nothing about it; the first that is seen of it are
+    /// stores of other things to what were its tables. Shadows that the current roots do not lead
+    /// to are given up then. A wrong guess costs a fill.
+    #[inline]
+    fn suspect<E: Env>(&mut self, world: &mut World<'_, E>, frame: Frame<GuestPhys>) {
+        let Some(index) = self.layout.ram_index(frame) else { return };
+        let Some(record) = self.records[0].get_mut(index) else { return };
+        record.count = record.count.wrapping_add(1);
+        if record.count.is_multiple_of(STORES_TO_SUSPECT) {
+            for page in self.shadows_of(frame) {
+                if self.is_out_of_use(page) {
+                    world.probe.count(Event::Abandon, 1);
+                    self.evict(world, page);
+                }
+            }
+        }
+    }
+
+    /// Whether the one way to `page` begins at a root that is not a current one.
+    fn is_out_of_use(&self, page: PageId) -> bool {
+        let mut page = page;
+        loop {
+            let described = &self.pages[page.number() as usize];
+            match (described.contexts, described.parents.only()) {
+                (0, Only::One(parent)) => page = Slot::from_bits(parent).page(),
+                (0, Only::Nobody) => return true,
+                (_, Only::Nobody) => return !self.contexts.is_current_root(page),
+                _ => return false,
+            }
+        }
     }
 
     /// A store reached a leaf that is protected.
@@ -275,6 +353,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
                 guest.set(entry, merged(guest.get(entry), entry, first, width, value));
             }
         }
+        self.suspect(world, at.frame());
         self.sync(world, at.frame(), index(first), index(last));
         world.tlb.publish();
         Ok(())
@@ -316,6 +395,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     pub fn close<E: Env>(&mut self, world: &mut World<'_, E>) -> Result<(), OutOfFrames> {
         let span = world.probe.start();
         for opened in core::mem::take(&mut self.opened).into_iter().flatten() {
+            self.suspect(world, opened.frame);
             if self.is_table(opened.frame) {
                 self.protect(world, opened.frame, true);
             }
