@@ -62,7 +62,7 @@ pub(crate) fn run(options: &cli::Bench) -> Result<u8> {
 
 fn render(budgets: &[Budget]) -> String {
     let headings = ["budget", "mode", "figure", "limit", "of", "", "how it is measured"];
-    let mut table = table::table(&headings);
+    let mut table = table::table(&headings, &["mode", "of", "how it is measured"]);
     for budget in budgets {
         let verdict = match (budget.met(), budget.mandatory) {
             (true, _) => "met",

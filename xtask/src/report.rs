@@ -12,6 +12,9 @@ use serde::Serialize;
 
 pub(crate) use self::record::{Fields, Record};
 
+/// How the one record begins whose value is a sentence.
+const ERROR: &str = "umbra error message=";
+
 /// A whole report.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Report {
@@ -39,6 +42,9 @@ pub(crate) struct Report {
     pub(crate) vcpu: Option<Fields>,
     /// How it ended.
     pub(crate) verdict: Option<Verdict>,
+    /// Why the hypervisor gave up, in its own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
     /// Whether the last record came.
     pub(crate) complete: bool,
 }
@@ -148,6 +154,10 @@ impl Report {
     pub(crate) fn parse(lines: &[String]) -> Result<Self> {
         let mut report = Self::default();
         for line in lines {
+            if let Some(message) = line.strip_prefix(ERROR) {
+                report.error = Some(message.trim_matches('"').to_owned());
+                continue;
+            }
             let Some(record) = Record::parse(line) else { continue };
             report.take(&record).with_context(|| format!("the record `{line}` cannot be read"))?;
         }
@@ -300,6 +310,12 @@ umbra end";
         assert_eq!(report.functions[0].count, 2);
         assert_eq!(report.phases[0].time, Some(300));
         assert_eq!(report.verdict.map(|verdict| verdict.status()), Some(7));
+    }
+
+    #[test]
+    fn the_hypervisors_own_error_is_a_sentence() {
+        let report = parse("umbra error message=\"too little memory\"").unwrap();
+        assert_eq!(report.error.as_deref(), Some("too little memory"));
     }
 
     #[test]

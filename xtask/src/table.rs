@@ -11,6 +11,8 @@ const STYLE: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 /// The heights of a bar.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// The heading of the bars.
+const HISTOGRAM: &str = "histogram";
 /// What stands where nothing was measured.
 const NOTHING: &str = "-";
 
@@ -48,7 +50,7 @@ pub(crate) fn render(report: &Report) -> String {
     }
     let counters: Vec<_> = report.counters.iter().filter(|counter| counter.value > 0).collect();
     if !counters.is_empty() {
-        let mut table = table(&["counter", "value"]);
+        let mut table = table(&["counter", "value"], &[]);
         for counter in counters {
             table.add_row(cells(&counter.name, [number(counter.value)]));
         }
@@ -90,7 +92,7 @@ fn rows<'a>(what: &str, rows: impl Iterator<Item = (usize, &'a Row)>) -> String 
     let rows: Vec<_> = rows.filter(|(_, row)| row.count > 0).collect();
     let timed = rows.iter().any(|(_, row)| row.time.is_some());
     if !timed {
-        let mut table = table(&[what, "count"]);
+        let mut table = table(&[what, "count"], &[]);
         for (depth, row) in rows {
             table.add_row(cells(&indented(depth, &row.name), [number(row.count)]));
         }
@@ -101,7 +103,7 @@ fn rows<'a>(what: &str, rows: impl Iterator<Item = (usize, &'a Row)>) -> String 
     let sampled = rows.iter().any(|(_, row)| is_sample(row));
     let before: &[&str] = if sampled { &[what, "count", "samples"] } else { &[what, "count"] };
     let times = ["total", "self", "mean", "stddev", "min", "p50", "p90", "p99", "max"];
-    let mut table = table(&[before, &times, &["histogram"]].concat());
+    let mut table = table(&[before, &times, &[HISTOGRAM]].concat(), &[HISTOGRAM]);
     for (depth, row) in rows {
         let mut line = vec![number(row.count)];
         if sampled {
@@ -136,7 +138,7 @@ pub(crate) fn drawn(mut table: Table) -> String {
 }
 
 fn phases(phases: &[Phase]) -> String {
-    let mut table = table(&["phase", "operations", "exits", "exits/op", "time", "time/op"]);
+    let mut table = table(&["phase", "operations", "exits", "exits/op", "time", "time/op"], &[]);
     for phase in &merged(phases) {
         let each = |total: u64| match phase.ops {
             0 => NOTHING.to_owned(),
@@ -166,13 +168,15 @@ fn merged(phases: &[Phase]) -> Vec<Phase> {
     merged
 }
 
-/// A table with these headings, the first to the left and the others to the right.
-pub(crate) fn table(headings: &[&str]) -> Table {
+/// A table with these headings: the first to the left, and the others to the right but for those in
+/// `left`.
+pub(crate) fn table(headings: &[&str], left: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(STYLE).set_header(cells(
-        headings.first().copied().unwrap_or_default(),
-        headings.iter().skip(1).map(|&heading| heading.to_owned()),
-    ));
+    let cells = headings.iter().enumerate().map(|(place, heading)| match place {
+        1.. if !left.contains(heading) => right((*heading).to_owned()),
+        _ => Cell::new(heading),
+    });
+    table.load_style(STYLE).set_header(cells.collect::<Vec<_>>());
     table
 }
 

@@ -45,16 +45,19 @@ fn shown(value: Option<f64>) -> String {
 
 /// `mmu-ops`, row by row.
 pub(super) fn mmu_ops(figures: &Figures) -> String {
-    let mut table = table(&[
-        "operation",
-        "row",
-        "native",
-        "nested",
-        "shadow",
-        "x86 native",
-        "KVM npt=0",
-        "Xen shadow",
-    ]);
+    let mut table = table(
+        &[
+            "operation",
+            "row",
+            "native",
+            "nested",
+            "shadow",
+            "x86 native",
+            "KVM npt=0",
+            "Xen shadow",
+        ],
+        &[],
+    );
     for peer in &PEERS {
         let ours = Mode::ALL
             .map(|mode| shown(figures.result("mmu-ops", mode, ("row", peer.row), "median")));
@@ -71,7 +74,7 @@ pub(super) fn mmu_ops(figures: &Figures) -> String {
 /// `memory-motion` in every mode.
 pub(super) fn memory_motion(figures: &Figures) -> String {
     let mut table =
-        table(&["round", "native", "nested", "shadow", "nested/native", "shadow/native"]);
+        table(&["round", "native", "nested", "shadow", "nested/native", "shadow/native"], &[]);
     for round in ["cold", "warm"] {
         let of = |mode| figures.result("memory-motion", mode, ("round", round), "per_page");
         let ratio = |mode| {

@@ -43,6 +43,10 @@ pub(super) fn conclude(native: bool, foreign: bool, ran: &Ran, report: &Report) 
     for violation in report.violations() {
         eprintln!("warning: the report contradicts itself: {violation}");
     }
+    if let Some(message) = &report.error {
+        eprintln!("error: the hypervisor gave up: {message}");
+        return 1;
+    }
     if !native && ran.records.is_empty() {
         eprintln!("warning: no record arrived from the hypervisor");
     } else if !native && !report.complete {

@@ -29,6 +29,9 @@ const TEXT_OFFSET: usize = 2;
 const IMAGE_SIZE: usize = 4;
 const MAGIC: usize = 14;
 
+/// Fewer frames for tables than `mmu-ops` has tables.
+const FEW_FRAMES: u32 = 64;
+
 /// Ways to run an image: options.
 const MODES: [(&str, &[&str]); 3] = [
     ("native", &["--native"]),
@@ -65,6 +68,20 @@ pub(super) fn all(tally: &mut Tally) -> Result<()> {
     });
     tally.case("whole: a hang ends at the timeout, with its report", hang);
     tally.case("whole: sampling keeps the counts", sampling);
+    tally.case("whole: too few frames for tables", || {
+        let output = with_table_frames(1)?;
+        ensure!(!output.status.success(), "it is not refused");
+        let message = String::from_utf8_lossy(&output.stderr);
+        ensure!(message.contains("table-frames"), "the error does not name them: {message}");
+        Ok(())
+    });
+    tally.case("whole: few frames for tables, and tables given up for others", || {
+        let output = with_table_frames(FEW_FRAMES)?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success(), "it fails: {}", String::from_utf8_lossy(&output.stderr));
+        ensure!(text.contains("umbra counter name=shadows_evicted"), "nothing was given up");
+        Ok(())
+    });
     Ok(())
 }
 
@@ -105,6 +122,28 @@ fn hang() -> Result<()> {
     let message = String::from_utf8_lossy(&output.stderr);
     ensure!(message.contains("the time was up"), "it does not say why: {message}");
     Ok(())
+}
+
+/// Runs `mmu-ops` on the machine of the tree with so many frames for tables.
+fn with_table_frames(frames: u32) -> Result<Output> {
+    let machine = fs::read_to_string(paths::guests().join("machine.toml"))?;
+    let file = paths::own().join(format!("frames-{frames}.toml"));
+    fs::write(&file, format!("table-frames = {frames}\n{machine}"))?;
+    let shown = file.display().to_string();
+    run(
+        &[
+            "--guest",
+            "mmu-ops",
+            "--paging",
+            "shadow",
+            "--probes",
+            "counts",
+            "--raw",
+            "--machine",
+            &shown,
+        ],
+        None,
+    )
 }
 
 fn sampling() -> Result<()> {
