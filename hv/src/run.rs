@@ -13,6 +13,10 @@ use crate::machine::{End, Line, Machine};
 
 impl<P: Platform, L: Line> Machine<P, L> {
     /// Runs the guest until it is over.
+    ///
+    /// A function of its own: within its caller, which holds the machine on its stack, fields would
+    /// be too far away for the offsets of loads and stores.
+    #[inline(never)]
     pub fn run(&mut self) -> End {
         loop {
             let stamp = self.vcpu.enter::<P::Probe>();

@@ -15,6 +15,12 @@ impl PageId {
         if number == 0 { None } else { Some(Self(number)) }
     }
 
+    /// The frame that a number names which [`number`](Self::number) gave.
+    pub(crate) const fn from_number(number: u32) -> Self {
+        debug_assert!(number != 0, "no frame has the number 0");
+        Self(number)
+    }
+
     /// Its number.
     #[must_use]
     pub const fn number(self) -> u32 {

@@ -70,13 +70,12 @@ struct Record {
     /// Shadow pages: of the table in this frame, or those that split this block. 0 or a page's
     /// number; the others hang on [`Page::next`].
     shadows: u32,
-    /// Of a block: how many of its frames have shadow pages. Of a frame: stores to it as a table,
-    /// modulo 2^32.
-    count: u32,
+    /// How many frames of this block have shadow pages. 0 at level 0.
+    tables: u32,
 }
 
 impl Record {
-    const EMPTY: Self = Self { leaves: Refs::EMPTY, shadows: 0, count: 0 };
+    const EMPTY: Self = Self { leaves: Refs::EMPTY, shadows: 0, tables: 0 };
 
     /// Whether no leaf maps it and no shadow page is listed.
     #[inline(always)]
@@ -247,7 +246,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let (mut slot, mut at) = (slot, 0);
         loop {
             let page = &self.pages[slot.page().number() as usize];
-            at |= (slot.index().get() as u64) << page.level.shift();
+            at |= (slot.index().get() as u64) << page.shift;
             match (page.root, page.parents.only()) {
                 (page::RootUse::At(base), reverse::Only::Nobody) => {
                     return Some(Gva::from_bits(base.bits() | at));

@@ -169,7 +169,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         for level in [Level::PAGE, Level::BLOCK_2M, Level::BLOCK_1G] {
             for (place, record) in self.records[level.number()].iter().enumerate() {
                 let key = (level, place);
-                let count = if level == Level::PAGE { 0 } else { record.count };
+                let count = if level == Level::PAGE { 0 } else { record.tables };
                 if record.leaves.is_empty() && record.shadows == 0 && count == 0 {
                     ensure!(
                         !leaves.contains_key(&key)

@@ -136,8 +136,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             if let Some(index) = self.record_index(frame, level)
                 && let Some(record) = self.records[level.number()].get_mut(index)
             {
-                record.count -= 1;
-                if record.count == 0 && level <= self.largest {
+                record.tables -= 1;
+                if record.tables == 0 && level <= self.largest {
                     self.join(world, level, index);
                 }
             }

@@ -148,8 +148,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             if let Some(index) = self.record_index(frame, level)
                 && let Some(record) = self.records[level.number()].get_mut(index)
             {
-                record.count += 1;
-                if record.count == 1 {
+                record.tables += 1;
+                if record.tables == 1 {
                     self.forget_blocks(world, level, index);
                 }
             }

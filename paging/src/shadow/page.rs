@@ -30,10 +30,7 @@ impl Slot {
     /// Its page.
     #[inline]
     pub(super) const fn page(self) -> PageId {
-        match PageId::new(self.0 >> INDEX_BITS) {
-            Some(page) => page,
-            None => panic!("a slot names a page"),
-        }
+        PageId::from_number(self.0 >> INDEX_BITS)
     }
 
     /// Its entry.
@@ -79,10 +76,14 @@ pub(super) struct Page {
     pub(super) source: Source,
     /// At which level.
     pub(super) level: Level,
+    /// Bytes that one entry of that level spans, log2.
+    pub(super) shift: u8,
     /// Used since the hand of the clock passed.
     pub(super) young: bool,
     /// How many contexts have it as a root.
     pub(super) contexts: u16,
+    /// Stores to its guest table since it was made, modulo 2^16.
+    pub(super) stores: u16,
     /// The next page in the list of the same record; 0 ends it.
     pub(super) next: u32,
     /// The entries that lead to it.
@@ -100,8 +101,10 @@ impl Page {
         Self {
             source,
             level,
+            shift: level.shift() as u8,
             young: true,
             contexts: 0,
+            stores: 0,
             next: 0,
             parents: Refs::EMPTY,
             root: RootUse::No,

@@ -19,7 +19,7 @@ use crate::walk::{self, Translation};
 /// At how many levels a table can be used: it has a shadow page for each at most.
 const LEVELS: usize = 4;
 /// Stores to a table after which its shadows are looked at.
-const STORES_TO_SUSPECT: u32 = 8;
+const STORES_TO_SUSPECT: u16 = 8;
 /// How many guest tables one instruction may have open.
 pub(super) const OPEN: usize = 4;
 /// Bytes on either side of the address of a store that is stepped which it may have written.
@@ -66,7 +66,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     fn tables_in(&self, frame: Frame<GuestPhys>, level: Level) -> u32 {
         self.record_index(frame, level)
             .and_then(|index| self.records[level.number()].get(index))
-            .map_or(0, |record| record.count)
+            .map_or(0, |record| record.tables)
     }
 
     /// Notes what the shadow entry `entry`, which comes to stand in `slot`, refers to.
@@ -168,12 +168,11 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         }
     }
 
-    /// Derives the shadow entry `slot` from the guest's entry anew.
-    #[inline]
-    fn propagate<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot) {
+    /// Derives the shadow entry `slot` from the guest's entry, which is `raw` now.
+    #[inline(always)]
+    fn propagate<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot, raw: u64) {
         let span = world.probe.start();
         let level = self.pages[slot.page().number() as usize].level;
-        let raw = self.guest_entry(world, slot).unwrap_or_default();
         let event = if level == Level::PAGE {
             let entry = self.derive(world, Level::PAGE, raw);
             self.replace_at(world, slot, Level::PAGE, entry);
@@ -224,19 +223,52 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         first: Index,
         last: Index,
     ) {
+        let memory = world.memory;
+        let Some(guest) = memory.guest(frame) else { return };
         for place in first.get()..=last.get() {
             let index = Index::wrapping(place as u32);
-            // A change may give up shadow pages, of this table too.
-            for page in self.shadows_of(frame) {
-                if self.pages[page.number() as usize].source == Source::Table(frame) {
-                    self.propagate(world, Slot::new(page, index));
+            let raw = guest.get(index);
+            match self.only_shadow(frame) {
+                Some(page) => {
+                    self.propagate(world, Slot::new(page, index), raw);
+                    let stores = &mut self.pages[page.number() as usize].stores;
+                    *stores = stores.wrapping_add(1);
+                    if stores.is_multiple_of(STORES_TO_SUSPECT) {
+                        self.abandon_unused(world, frame);
+                    }
                 }
+                None => self.sync_each(world, frame, index, raw),
             }
         }
     }
 
-    /// The shadow pages of the table in `frame` as they are now.
+    /// The same for one entry of a table that is used at several levels.
+    #[cold]
+    fn sync_each<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        frame: Frame<GuestPhys>,
+        index: Index,
+        raw: u64,
+    ) {
+        // A change may give up shadow pages, of this table too.
+        for page in self.shadows_of(frame) {
+            if self.pages[page.number() as usize].source == Source::Table(frame) {
+                self.propagate(world, Slot::new(page, index), raw);
+            }
+        }
+        self.abandon_unused(world, frame);
+    }
+
+    /// The shadow page of the table in `frame`, if it has just one.
     #[inline]
+    fn only_shadow(&self, frame: Frame<GuestPhys>) -> Option<PageId> {
+        let index = self.layout.ram_index(frame)?;
+        let page = PageId::new(self.records[0].get(index)?.shadows)?;
+        (self.pages[page.number() as usize].next == 0).then_some(page)
+    }
+
+    /// The shadow pages of the table in `frame` as they are now.
     fn shadows_of(&self, frame: Frame<GuestPhys>) -> impl Iterator<Item = PageId> + use<G, S> {
         let record = self.layout.ram_index(frame).and_then(|index| self.records[0].get(index));
         let mut next = record.and_then(|record| PageId::new(record.shadows));
@@ -249,21 +281,17 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         pages.into_iter().map_while(|page| page)
     }
 
-    /// Counts a store to the table in `frame`, and now and then asks whether its shadows are still of
-    /// use. A guest that drops an address space says nothing about it; the first that is seen of it are
-    /// stores of other things to what were its tables. Shadows that the current roots do not lead
-    /// to are given up then. A wrong guess costs a fill.
-    #[inline]
-    fn suspect<E: Env>(&mut self, world: &mut World<'_, E>, frame: Frame<GuestPhys>) {
-        let Some(index) = self.layout.ram_index(frame) else { return };
-        let Some(record) = self.records[0].get_mut(index) else { return };
-        record.count = record.count.wrapping_add(1);
-        if record.count.is_multiple_of(STORES_TO_SUSPECT) {
-            for page in self.shadows_of(frame) {
-                if self.is_out_of_use(page) {
-                    world.probe.count(Event::Abandon, 1);
-                    self.evict(world, page);
-                }
+    /// Gives up the shadows of the table in `frame` that the current roots do not lead to.
+    ///
+    /// A guest that drops an address space says nothing about it; the first that is seen of it are
+    /// stores of other things to what were its tables. So every so many stores to a table it is
+    /// asked whether its shadows are still of use. A wrong guess costs a fill.
+    #[cold]
+    fn abandon_unused<E: Env>(&mut self, world: &mut World<'_, E>, frame: Frame<GuestPhys>) {
+        for page in self.shadows_of(frame) {
+            if self.is_out_of_use(page) {
+                world.probe.count(Event::Abandon, 1);
+                self.evict(world, page);
             }
         }
     }
@@ -334,6 +362,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         done
     }
 
+    #[inline(always)]
     fn store<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
@@ -353,7 +382,6 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
                 guest.set(entry, merged(guest.get(entry), entry, first, width, value));
             }
         }
-        self.suspect(world, at.frame());
         self.sync(world, at.frame(), index(first), index(last));
         world.tlb.publish();
         Ok(())
@@ -395,7 +423,6 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     pub fn close<E: Env>(&mut self, world: &mut World<'_, E>) -> Result<(), OutOfFrames> {
         let span = world.probe.start();
         for opened in core::mem::take(&mut self.opened).into_iter().flatten() {
-            self.suspect(world, opened.frame);
             if self.is_table(opened.frame) {
                 self.protect(world, opened.frame, true);
             }
@@ -468,6 +495,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
 }
 
 /// Descriptor `entry`, which is `old`, after a store of `1 << width` bytes at page offset `first`.
+#[cold]
 fn merged(old: u64, entry: Index, first: u64, width: u32, value: u64) -> u64 {
     let start = (entry.get() as u64) << ENTRY_SHIFT;
     let bytes = 1_u64 << width;
