@@ -185,7 +185,7 @@ impl Config {
             Target::Table(number) => self.table(number),
             Target::Data(number) => {
                 let number = (number % DATA) as u64;
-                let block = if number % 3 == 0 { 0 } else { BLOCK };
+                let block = if number.is_multiple_of(3) { 0 } else { BLOCK };
                 self.base + block + (0x100 + number) * PAGE_SIZE
             }
             Target::Block(number) => self.base + number as u64 % self.ram.div_ceil(BLOCK) * BLOCK,

@@ -4,7 +4,7 @@ use paging::addr::{Gpa, Gva};
 use paging::attrs::{Access, Kind};
 use paging::fault::{Fault, GuestFault, Verdict};
 use paging::format::vmsa_stage1::{Regime, Stage1};
-use paging::shadow::{HardwareRoots, Shadow};
+use paging::shadow::{HardwareRoots, MIN_FRAMES, Shadow};
 use paging::sim::{Mmu, Parts, Reached, Stage};
 use paging::walk::{self, Translation};
 
@@ -33,7 +33,8 @@ impl ShadowVm {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let parts = Parts::new(config.layout(), config.frames, Stage::One);
-        let frames = config.frames as usize;
+        // A pool may have fewer frames than a shadow asks for, to see what happens at its end.
+        let frames = MIN_FRAMES.max(config.frames as usize);
         let shadow = Shadow::new(config.layout(), config.largest, config.regime, frames)
             .expect("there are frames enough");
         Self {

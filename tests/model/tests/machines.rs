@@ -23,7 +23,7 @@ fn target() -> impl Strategy<Value = Target> {
         6 => any::<u8>().prop_map(Target::Data),
         3 => (0_u8..5).prop_map(Target::Block),
         1 => (0_u8..3).prop_map(Target::Gig),
-        1 => Just(Target::Device),
+        2 => Just(Target::Device),
         1 => Just(Target::Nothing),
         1 => Just(Target::Beyond),
     ]
@@ -51,14 +51,26 @@ fn desc() -> impl Strategy<Value = Desc> {
 
 fn place() -> impl Strategy<Value = Place> {
     let entries = prop_oneof![
-        3 => (0_u8..2, Just(0), Just(0), Just(0)),
+        6 => (0_u8..2, Just(0), Just(0), Just(0)),
         3 => (0_u8..6, 0_u8..2, 0_u8..2, 0_u8..2),
         1 => (0_u8..6, 0_u8..6, 0_u8..6, 0_u8..6),
     ]
     .prop_map(|(page, block, gig, top)| [page, block, gig, top]);
     let tag = prop_oneof![12 => Just(0_u8), 1 => any::<u8>()];
-    (0_u8..2, entries, 0_u8..6, prop_oneof![3 => Just(0_u8), 1 => 0_u8..8], tag)
-        .prop_map(|(half, entries, within, bytes, tag)| Place { half, entries, within, bytes, tag })
+    (
+        prop_oneof![3 => Just(0_u8), 1 => Just(1)],
+        entries,
+        0_u8..6,
+        prop_oneof![3 => Just(0_u8), 1 => 0_u8..8],
+        tag,
+    )
+        .prop_map(|(half, entries, within, bytes, tag)| Place {
+            half,
+            entries,
+            within,
+            bytes,
+            tag,
+        })
 }
 
 fn access() -> impl Strategy<Value = Access> {
@@ -109,7 +121,7 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(at, tables, depth, leaf)| Op::Map { at, tables, depth, leaf }),
         2 => (0_u8..10, desc(), any::<bool>(), 0_u16..514)
             .prop_map(|(table, desc, walks, count)| Op::Fill { table, desc, walks, count }),
-        30 => (place(), access(), desc(), wide(), how).prop_map(
+        40 => (place(), access(), desc(), wide(), how).prop_map(
             |(at, access, desc, (width, _), how)| Op::Access { at, access, desc, width, how }
         ),
         5 => (0_u8..2, root, prop_oneof![4 => Just(0_u8), 1 => any::<u8>()])
@@ -123,7 +135,8 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 fn config() -> impl Strategy<Value = Config> {
-    let frames = prop_oneof![3 => Just(48_u32), 2 => Just(64), 1 => Just(300)];
+    let frames =
+        prop_oneof![2 => Just(20_u32), 2 => Just(28), 2 => Just(48), 2 => Just(64), 1 => Just(300)];
     let largest = select(vec![Level::BLOCK_1G, Level::BLOCK_1G, Level::BLOCK_2M, Level::PAGE]);
     let ram = prop_oneof![
         8 => Just((8_u64 << 20, model::RAM, model::BACKING)),
@@ -141,6 +154,15 @@ fn begin(config: &Config, machine: &mut impl Machine) {
     for half in 0..2 {
         let to = Target::Table(half);
         apply(config, machine, &Op::Root { half, to, within: 0 });
+    }
+    // A way to the first pages of each half, through one leaf table.
+    for half in 0..2 {
+        for (page, to) in [Target::Table(4), Target::Data(1)].into_iter().enumerate() {
+            let at = Place { half, entries: [page as u8, 0, 0, 0], within: 0, bytes: 0, tag: 0 };
+            let leaf = Desc { form: Form::Long, to, attrs: 1 };
+            let tables = [2 + half, 4, 5];
+            apply(config, machine, &Op::Map { at, tables, depth: 3, leaf });
+        }
     }
     machine.set_paging(true);
 }
