@@ -260,7 +260,7 @@ impl GuestFormat for Stage1 {
         rights.set(Rights::KERNEL_EXECUTE, !kernel_never && !wxn);
         rights.set(Rights::USER_READ, user);
         rights.set(Rights::USER_WRITE, user && write);
-        rights.set(Rights::USER_EXECUTE, !user_never && !(wxn && user));
+        rights.set(Rights::USER_EXECUTE, !(user_never || wxn && user));
         rights
     }
 

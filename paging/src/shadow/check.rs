@@ -19,6 +19,8 @@ use crate::shadow::{NODES, Shadow};
 
 /// Slots by the thing that they refer to.
 type Listed<K> = BTreeMap<K, Vec<u32>>;
+/// What entries refer to: records by level and place, and pages by number.
+type Referred = (Listed<(Level, usize)>, Listed<u32>);
 
 /// Says what is wrong.
 macro_rules! ensure {
@@ -75,10 +77,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
 
     /// Each entry is what the guest's makes of it or unknown. Returns what entries refer to: the
     /// leaves by level and record, the parents by page.
-    fn check_entries<E: Env>(
-        &self,
-        world: &World<'_, E>,
-    ) -> Result<(Listed<(Level, usize)>, Listed<u32>), String> {
+    fn check_entries<E: Env>(&self, world: &World<'_, E>) -> Result<Referred, String> {
         let (mut leaves, mut parents) = (Listed::new(), Listed::new());
         for (page, described) in self.used() {
             let level = described.level;
