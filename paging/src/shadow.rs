@@ -99,9 +99,9 @@ pub struct HardwareRoots {
 #[derive(Debug)]
 pub struct Shadow<G: GuestFormat, S> {
     /// The whole layout.
-    whole: Layout,
-    /// What the output addresses of the regime reach of it.
     layout: Layout,
+    /// What the output addresses of the regime reach of it.
+    reach: Layout,
     largest: Level,
     regime: G::Regime,
     roots: [Gpa; 2],
@@ -137,8 +137,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             vec![Record::EMPTY; ((last >> shift) - (first >> shift) + 1) as usize]
         });
         Ok(Self {
-            whole: layout,
-            layout: layout.within(G::output_bits(&regime)),
+            layout,
+            reach: layout.within(G::output_bits(&regime)),
             largest,
             regime,
             roots: [Gpa::from_bits(0); 2],
@@ -161,7 +161,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     /// The layout that the guest's addresses are resolved in.
     #[must_use]
     pub const fn layout(&self) -> &Layout {
-        &self.whole
+        &self.layout
     }
 
     /// What the guest's registers say.
@@ -207,7 +207,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     /// The shadow page of the table `frame` as used at `level`.
     #[inline]
     fn find(&self, frame: Frame<GuestPhys>, level: Level) -> Option<PageId> {
-        let index = self.layout.ram_index(frame)?;
+        let index = self.reach.ram_index(frame)?;
         let mut next = self.records[0].get(index)?.shadows;
         while let Some(page) = PageId::new(next) {
             let described = &self.pages[page.number() as usize];
@@ -222,14 +222,14 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     /// Where in `records[level]` the block of `level` that holds `frame` is described.
     #[inline]
     fn record_index(&self, frame: Frame<GuestPhys>, level: Level) -> Option<usize> {
-        self.layout.ram_index(frame)?;
+        self.reach.ram_index(frame)?;
         let shift = level.shift() - Level::PAGE.shift();
-        Some(((frame.number() >> shift) - (self.layout.ram().number() >> shift)) as usize)
+        Some(((frame.number() >> shift) - (self.reach.ram().number() >> shift)) as usize)
     }
 
     /// Whether the table in `frame` is shadowed.
     fn is_table(&self, frame: Frame<GuestPhys>) -> bool {
-        self.layout
+        self.reach
             .ram_index(frame)
             .and_then(|index| self.records[0].get(index))
             .is_some_and(|record| record.shadows != 0)

@@ -154,7 +154,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
                 continue;
             };
             if let Entry::Leaf(to) = G::decode::<GuestPhys>(level, block)
-                && matches!(self.layout.block(to, level), Backing::Ram(_))
+                && matches!(self.reach.block(to, level), Backing::Ram(_))
             {
                 world.probe.count(Event::Join, 1);
                 self.evict(world, page);

@@ -99,7 +99,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let next = match G::decode::<GuestPhys>(level, raw) {
             Entry::Table(frame) => match self.find(frame, below) {
                 Some(page) => page,
-                None if self.layout.ram_index(frame).is_none() => {
+                None if self.reach.ram_index(frame).is_none() => {
                     return Ok(Err(GuestFault::WalkAbort(below)));
                 }
                 None => self.make_shadow(world, frame, below)?,
@@ -186,7 +186,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         frame: Frame<GuestPhys>,
         protect: bool,
     ) {
-        let Some(index) = self.layout.ram_index(frame) else { return };
+        let Some(index) = self.reach.ram_index(frame) else { return };
         let Some(leaves) = self.records[0].get(index).map(|record| record.leaves) else { return };
         // The lists are not touched below; they are put aside so that `self` can be.
         let nodes = core::mem::replace(&mut self.nodes, super::reverse::Nodes::NONE);
@@ -280,7 +280,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         world: &World<'w, E>,
         page: PageId,
     ) -> LeafFiller<'w, G, S, <E::Memory as Memory>::Table> {
-        let Self { layout, regime, records, nodes, .. } = self;
+        let Self { reach: layout, regime, records, nodes, .. } = self;
         let (ram, host) = (layout.ram(), layout.backing());
         LeafFiller {
             table: world.memory.table(page),

@@ -100,7 +100,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         if regime != self.regime {
             self.reset(world);
             self.regime = regime;
-            self.layout = self.whole.within(G::output_bits(&regime));
+            self.reach = self.layout.within(G::output_bits(&regime));
         }
         self.roots = roots;
         self.select(world)
@@ -197,7 +197,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         root: Gpa,
         level: Level,
     ) -> Result<PageId, OutOfFrames> {
-        if self.layout.ram_index(root.frame()).is_some() {
+        if self.reach.ram_index(root.frame()).is_some() {
             return match self.find(root.frame(), level) {
                 Some(page) => Ok(page),
                 None => self.make_shadow(world, root.frame(), level),

@@ -48,11 +48,11 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
                 None => S::unknown(level, raw),
             },
             (Entry::Leaf(_), _) if !G::accessed(raw) => S::unaccessed_leaf(level, raw),
-            (Entry::Leaf(to), None) => match self.layout.resolve(to) {
+            (Entry::Leaf(to), None) => match self.reach.resolve(to) {
                 Some(host) => S::shadow_leaf(raw, host, self.is_table(to)),
                 None => S::device_leaf(level, raw, to),
             },
-            (Entry::Leaf(to), Some(_)) => match self.layout.block(to, level) {
+            (Entry::Leaf(to), Some(_)) => match self.reach.block(to, level) {
                 Backing::Device => S::device_leaf(level, raw, to),
                 Backing::Ram(host) if level <= self.largest && self.tables_in(to, level) == 0 => {
                     S::shadow_leaf(raw, host, false)
@@ -134,7 +134,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         level: Level,
         frame: Frame<crate::addr::HostPhys>,
     ) -> Option<usize> {
-        let at = self.layout.guest_address(frame.start())?;
+        let at = self.reach.guest_address(frame.start())?;
         self.record_index(at.frame(), level)
     }
 
@@ -263,14 +263,14 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     /// The shadow page of the table in `frame`, if it has just one.
     #[inline]
     fn only_shadow(&self, frame: Frame<GuestPhys>) -> Option<PageId> {
-        let index = self.layout.ram_index(frame)?;
+        let index = self.reach.ram_index(frame)?;
         let page = PageId::new(self.records[0].get(index)?.shadows)?;
         (self.pages[page.number() as usize].next == 0).then_some(page)
     }
 
     /// The shadow pages of the table in `frame` as they are now.
     fn shadows_of(&self, frame: Frame<GuestPhys>) -> impl Iterator<Item = PageId> + use<G, S> {
-        let record = self.layout.ram_index(frame).and_then(|index| self.records[0].get(index));
+        let record = self.reach.ram_index(frame).and_then(|index| self.records[0].get(index));
         let mut next = record.and_then(|record| PageId::new(record.shadows));
         let mut pages = [None; LEVELS];
         for page in &mut pages {
