@@ -350,6 +350,25 @@ fn a_block_with_a_table_in_it_is_split_and_joined() {
 }
 
 #[test]
+fn a_block_that_is_written_again_stays_split() {
+    check(
+        "t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = block b0
+         root 0 t0
+         on
+         read 0:0.0.0.300
+         t2[0] = block b0
+         read 0:0.0.0.300
+         t2[0] = block b0 ro
+         write 0:0.0.0.300",
+        "4012c000 exits=1
+         4012c000 exits=0
+         permission 0 exits=1",
+    );
+}
+
+#[test]
 fn a_block_is_split_when_its_frame_becomes_a_table_and_joined_when_it_is_none() {
     check(
         "machine largest=1g
