@@ -992,3 +992,28 @@ fn a_fault_without_a_cause_makes_the_hardware_forget() {
     assert_eq!(counts[1], counts[0] + 2);
     assert!(said.ends_with("faults_retried 2\n"));
 }
+
+/// Room is made even for a walk that then fails, and what was given up for it is seen by other walks.
+#[test]
+fn what_is_given_up_for_a_walk_that_fails_is_published() {
+    let mut fixture = String::from(
+        "machine frames=24
+         t0[0] = table t1
+         t1[0] = table t2
+         t2[0..12] = block b0
+         root 0 g1
+         root 1 t0
+         on\n",
+    );
+    for block in 0..13 {
+        fixture += &format!("read 1:0.0.{block}.200\n");
+    }
+    fixture += "count shadows_evicted
+                read 0:0.0.0.0
+                count shadows_evicted
+                read 1:0.0.0.200\n";
+    let said = run(&fixture);
+    let last: Vec<_> = said.lines().skip(13).collect();
+    assert_eq!(last[..3], ["shadows_evicted 0", "walk-abort 3 exits=1", "shadows_evicted 1"]);
+    assert!(last[3].starts_with("400c8000"));
+}
