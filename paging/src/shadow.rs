@@ -259,7 +259,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
 
     /// Replaces the shadow entry in `slot` as the format and the TLB demand.
     ///
-    /// What the TLB may hold of a leaf is one address; of a table, all below it.
+    /// What the TLB may hold of a leaf is one address; of a table, all below it; of a page that
+    /// nothing leads to yet, nothing.
     fn write<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot, new: u64) {
         let level = self.pages[slot.page().number() as usize].level;
         self.write_at(world, slot, level, new);
@@ -271,7 +272,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let old = self.entry(world, slot);
         let table = world.memory.table(slot.page());
         world.probe.count(Event::ShadowEntries, 1);
-        if !S::is_live(old) {
+        let unseen = self.pages[slot.page().number() as usize].is_orphan();
+        if !S::is_live(old) || unseen {
             table.set(slot.index(), new);
             return;
         }

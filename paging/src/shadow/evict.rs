@@ -166,14 +166,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
 
     /// Gives up everything: paging was turned off, or means something else from now on.
     pub fn reset<E: Env>(&mut self, world: &mut World<'_, E>) {
+        // Every page is reached from some root, so all go with the roots.
         self.drop_all_contexts(world);
-        for number in 1..self.pages.len() as u32 {
-            if let Some(page) = PageId::new(number)
-                && self.pages[number as usize].source != Source::Free
-            {
-                self.evict(world, page);
-            }
-        }
         self.opened = [None; super::sync::OPEN];
         self.flush(world, None);
     }

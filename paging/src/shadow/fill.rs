@@ -25,47 +25,54 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         self.reserve(world, RESERVE_FRAMES, RESERVE_NODES)?;
         let start = G::start(&self.regime, at);
         let root = start.and_then(|start| self.contexts.root(start.half));
-        let (Some(start), Some(mut page)) = (start, root) else {
+        let (Some(start), Some(root)) = (start, root) else {
             // The hardware found a root where the registers have none: the fault was of before.
             return Ok(self.retry(world, at));
         };
-        let mut index = start.index(self.roots[start.half], at);
-        let mut known = true;
-        loop {
-            let described = &mut self.pages[page.number() as usize];
-            described.young = true;
-            let (level, source) = (described.level, described.source);
-            let slot = Slot::new(page, index);
-            let next = match S::shadowed(level, self.entry(world, slot)) {
-                Shadowed::Table(frame) => world.memory.page_of(frame),
-                Shadowed::Unknown => {
-                    known = false;
-                    if source == Source::Broken {
-                        return Ok(Verdict::Reflect(self.root_fault(start.half, level)));
-                    }
-                    let raw = self.guest_entry(world, slot).unwrap_or_default();
-                    match self.resolve_unknown(world, slot, level, raw)? {
-                        Ok(next) => next,
-                        Err(fault) => {
-                            // The way down to here may be new.
-                            world.tlb.publish();
-                            return Ok(Verdict::Reflect(fault));
-                        }
-                    }
-                }
-                Shadowed::Absent | Shadowed::Leaf { .. } | Shadowed::Device => None,
-            };
-            match (next, level.below()) {
-                (Some(next), Some(below)) => {
-                    page = next;
-                    index = Index::of(at.bits(), below);
-                }
-                _ if known => return Ok(self.retry(world, at)),
-                _ => {
-                    world.tlb.publish();
-                    return Ok(Verdict::Resume);
-                }
+        if self.pages[root.number() as usize].source == Source::Broken {
+            return Ok(Verdict::Reflect(self.root_fault(start.half, start.level)));
+        }
+        let index = start.index(self.roots[start.half], at);
+        let way = self.know(world, Slot::new(root, index), at)?;
+        world.tlb.publish();
+        Ok(match way {
+            Way::Known => self.retry(world, at),
+            Way::Made => Verdict::Resume,
+            Way::Fault(fault) => Verdict::Reflect(fault),
+        })
+    }
+
+    /// Makes the way to `at` known from `slot` on. What is new is made whole before the entry that
+    /// leads to it is written, so the hardware sees one change.
+    fn know<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        slot: Slot,
+        at: Gva,
+    ) -> Result<Way, OutOfFrames> {
+        let described = &mut self.pages[slot.page().number() as usize];
+        described.young = true;
+        let level = described.level;
+        let Some(below) = level.below() else { return Ok(Way::Known) };
+        let slot_in = |page| Slot::new(page, Index::of(at.bits(), below));
+        match S::shadowed(level, self.entry(world, slot)) {
+            Shadowed::Table(frame) => match world.memory.page_of(frame) {
+                Some(next) => self.know(world, slot_in(next), at),
+                None => Ok(Way::Known),
+            },
+            Shadowed::Unknown => {
+                let raw = self.guest_entry(world, slot).unwrap_or_default();
+                let next = match self.resolve_unknown(world, slot, level, raw)? {
+                    Resolved::Page(next) => next,
+                    Resolved::Entry => return Ok(Way::Made),
+                    Resolved::Fault(fault) => return Ok(Way::Fault(fault)),
+                };
+                let beyond = self.know(world, slot_in(next), at)?;
+                let link = S::shadow_table(level, raw, world.memory.frame_of(next));
+                self.replace(world, slot, link);
+                Ok(if let Way::Known = beyond { Way::Made } else { beyond })
             }
+            Shadowed::Absent | Shadowed::Leaf { .. } | Shadowed::Device => Ok(Way::Known),
         }
     }
 
@@ -86,40 +93,34 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         }
     }
 
-    /// Makes the unknown entry `slot` known, whose guest entry is `raw`: the table that it now
-    /// leads to, if it is one, or the fault that the walk meets there.
+    /// What becomes of the unknown entry `slot`, whose guest entry is `raw`. An entry that leads to
+    /// a page is not written yet.
     fn resolve_unknown<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
         slot: Slot,
         level: Level,
         raw: u64,
-    ) -> Result<Result<Option<PageId>, GuestFault>, OutOfFrames> {
-        let Some(below) = level.below() else { return Ok(Ok(None)) };
-        let next = match G::decode::<GuestPhys>(level, raw) {
-            Entry::Table(frame) => match self.find(frame, below) {
-                Some(page) => page,
-                None if self.reach.ram_index(frame).is_none() => {
-                    return Ok(Err(GuestFault::WalkAbort(below)));
-                }
-                None => self.make_shadow(world, frame, below)?,
-            },
-            Entry::Leaf(_) => {
-                let entry = self.derive(world, level, raw);
-                if S::shadowed(level, entry) != Shadowed::Unknown {
-                    self.replace(world, slot, entry);
-                    return Ok(Ok(None));
-                }
-                self.make_split(world, level, raw)?
+    ) -> Result<Resolved, OutOfFrames> {
+        let Some(below) = level.below() else { return Ok(Resolved::Entry) };
+        let entry = match G::decode::<GuestPhys>(level, raw) {
+            Entry::Table(frame) => {
+                return match self.find(frame, below) {
+                    Some(page) => Ok(Resolved::Page(page)),
+                    None if self.reach.ram_index(frame).is_none() => {
+                        Ok(Resolved::Fault(GuestFault::WalkAbort(below)))
+                    }
+                    None => self.make_shadow(world, frame, below).map(Resolved::Page),
+                };
             }
-            Entry::Hole => {
-                self.replace(world, slot, S::ABSENT);
-                return Ok(Ok(None));
-            }
+            Entry::Leaf(_) => self.derive(world, level, raw),
+            Entry::Hole => S::ABSENT,
         };
-        let link = S::shadow_table(level, raw, world.memory.frame_of(next));
-        self.replace(world, slot, link);
-        Ok(Ok(Some(next)))
+        if S::shadowed(level, entry) == Shadowed::Unknown {
+            return self.make_split(world, level, raw).map(Resolved::Page);
+        }
+        self.replace(world, slot, entry);
+        Ok(Resolved::Entry)
     }
 
     /// Shadows the table in `frame` as used at `level`. A frame was reserved.
@@ -188,6 +189,9 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     ) {
         let Some(index) = self.reach.ram_index(frame) else { return };
         let Some(leaves) = self.records[0].get(index).map(|record| record.leaves) else { return };
+        if leaves.is_empty() {
+            return;
+        }
         // The lists are not touched below; they are put aside so that `self` can be.
         let nodes = core::mem::replace(&mut self.nodes, super::reverse::Nodes::NONE);
         leaves.each(&nodes, |slot| {
@@ -303,6 +307,26 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         world.probe.stop(Event::L2ePropagate, span);
         world.probe.count(Event::ShadowEntries, 1);
     }
+}
+
+/// What the way to an address is like.
+enum Way {
+    /// Nothing on it was unknown.
+    Known,
+    /// What was unknown has been made.
+    Made,
+    /// The guest's walk meets a fault.
+    Fault(GuestFault),
+}
+
+/// What an unknown entry comes to.
+enum Resolved {
+    /// It is to lead to this page.
+    Page(PageId),
+    /// It leads to no page, and has been written.
+    Entry,
+    /// The guest's walk meets a fault.
+    Fault(GuestFault),
 }
 
 /// Fills a leaf table.

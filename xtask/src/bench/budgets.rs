@@ -187,7 +187,7 @@ pub(super) fn all(lab: &Lab, figures: &Figures) -> Result<Vec<Budget>> {
 
 fn fill(figures: &Figures, name: &'static str, row: &str) -> Budget {
     let entries = |key| figures.result("bench", SHADOW, ("fill", row), key).unwrap_or(0.0);
-    let (valid, empty) = (entries("valid"), entries("empty"));
+    let (valid, empty) = (entries("valid"), entries("empty_below_root"));
     Budget {
         name,
         mode: SHADOW.name(),
