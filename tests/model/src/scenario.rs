@@ -8,6 +8,7 @@
 //! root 0 t0                                    TTBR0 := t0; also `t0+200`, `device`, a number
 //! switch 0 t3 t9                               the same for one table after another
 //! on, off                                      paging
+//! reset                                        everything is given up, whatever there is
 //! low=39                                       a register of the MMU changes
 //! write wide=2 stepped 0:0.0.1.5+10 = 7        half : top . gig . block . page + offset
 //! read user 1:0.0.0.0                          says what came of it, and in how many exits
@@ -80,6 +81,7 @@ impl Scenario {
         match words[..] {
             ["on"] => self.vm.set_paging(true),
             ["off"] => self.vm.set_paging(false),
+            ["reset"] => self.vm.reset(),
             ["root", half, to] => {
                 let to = Gpa::from_bits(self.physical(to));
                 self.vm.load_root(number(half) as usize, to);

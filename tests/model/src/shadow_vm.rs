@@ -73,6 +73,12 @@ impl ShadowVm {
         self.exits
     }
 
+    /// Gives everything up, while paging is off.
+    pub fn reset(&mut self) {
+        assert_eq!(self.tag, None, "paging is on");
+        self.shadow.reset(&mut self.parts.world());
+    }
+
     /// A fault that the hardware raised for something that it remembered and that is so no more.
     ///
     /// # Panics

@@ -12,7 +12,7 @@ use proptest::sample::select;
 /// As many cases as `PROPTEST_CASES` says, or few.
 fn cases() -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
-    let cases = asked.unwrap_or(192);
+    let cases = asked.unwrap_or(128);
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 

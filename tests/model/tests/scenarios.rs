@@ -1017,3 +1017,50 @@ fn what_is_given_up_for_a_walk_that_fails_is_published() {
     assert_eq!(last[..3], ["shadows_evicted 0", "walk-abort 3 exits=1", "shadows_evicted 1"]);
     assert!(last[3].starts_with("400c8000"));
 }
+
+/// Stores make the lists of the reverse map overflow too, one node at a time.
+#[test]
+fn stores_find_the_nodes_that_they_need() {
+    let mut fixture = String::from(
+        "machine frames=300 ram=64M
+         t0[0] = table t1
+         t1[2] = table t4
+         root 0 t0
+         on\n",
+    );
+    // Four blocks are mapped twice, and seven three times, which takes nearly all nodes.
+    let twice = (20..24).flat_map(|block| [block; 2]);
+    let thrice = (1..8).flat_map(|block| [block; 3]);
+    let mapped = twice.chain(thrice).enumerate();
+    for (place, block) in mapped {
+        let table = place + 9;
+        fixture += &format!("t{table}[0..511] = page b{block} walking\n");
+        fixture += &format!("t4[{table}] = table t{table}\n");
+        if place < 8 {
+            fixture += &format!("read 0:0.2.{table}.0\n");
+        }
+    }
+    for table in 5..9 {
+        fixture += &format!("t{table}[511] = page d1\n");
+        fixture += &format!("t4[{table}] = table t{table}\n");
+        fixture += &format!("read 0:0.2.{table}.511\n");
+    }
+    for table in 17..38 {
+        fixture += &format!("read 0:0.2.{table}.0\n");
+    }
+    fixture += "count shadows_evicted\n";
+    for (table, block) in (5..9).zip(20..24) {
+        fixture += &format!("t{table}[0..510] = page b{block} walking\n");
+    }
+    fixture += "read 0:0.2.5.511\n";
+    let said = run(&fixture);
+    let last: Vec<_> = said.lines().skip(33).collect();
+    assert_eq!(last[0], "shadows_evicted 0");
+    assert!(last[1].starts_with("d1"));
+}
+
+/// What the hardware remembers from before there were any roots is forgotten too.
+#[test]
+fn a_reset_forgets_everything_even_if_there_is_nothing() {
+    check("reset\ncount flush_all", "flush_all 1");
+}
