@@ -93,6 +93,19 @@ impl<F: Format, In: Space, Out: Space> Tree<F, In, Out> {
         if !aligned(at.bits() | to.bits() | size) || end.bits() > self.size() {
             return Err(MapError::Misaligned);
         }
+        let mapped = self.map_pieces(tools, (at, to, size), attrs, largest);
+        tools.tlb.publish();
+        mapped
+    }
+
+    /// Maps what is aligned and within the tree.
+    fn map_pieces<M: Memory, T: Tlb<In>>(
+        &mut self,
+        tools: &mut Tools<'_, M, T>,
+        (at, to, size): (Addr<In>, Addr<Out>, u64),
+        attrs: Attrs,
+        largest: Level,
+    ) -> Result<(), MapError> {
         let mut done = 0;
         while done < size {
             let here = Addr::<In>::from_bits(at.bits() + done);
@@ -117,7 +130,6 @@ impl<F: Format, In: Space, Out: Space> Tree<F, In, Out> {
             entries.set(index, F::leaf(level, there.frame(), attrs));
             done += level.size();
         }
-        tools.tlb.publish();
         Ok(())
     }
 

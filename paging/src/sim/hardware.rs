@@ -264,7 +264,7 @@ impl Tlb {
     }
 
     /// Whether walks know of all descriptors; notes it if not.
-    pub(super) fn begin_walk(&self) {
+    pub fn begin_walk(&self) {
         let mut inner = self.0.inner.borrow_mut();
         if core::mem::take(&mut inner.unpublished) {
             inner.violations.push(Violation::Unpublished);

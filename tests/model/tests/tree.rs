@@ -58,6 +58,7 @@ fn run(changes: &[Change], largest: Level) {
             tree.unmap(&mut tools, at, size).expect("frames for splits");
             pages.retain(|page, _| !(first..first + count).contains(page));
         }
+        parts.tlb.begin_walk();
         parts.tlb.audit(&parts.pool).expect("nothing is wrong");
         for page in (0..4 * 512).chain((0..8).map(|page| (page << 18) + 5)) {
             let found = tree.find(&parts.memory, Gpa::from_bits(page * PAGE_SIZE + 7));
@@ -80,6 +81,25 @@ fn a_block_is_split_over_an_invalid_entry() {
 #[test]
 fn a_gigabyte_is_split_twice() {
     run(&[(true, 0, 1 << 18, true), (false, 5, 1, true)], Level::BLOCK_1G);
+}
+
+/// Two splits are needed and there is a frame for one: what was split stays so, and walks see it.
+#[test]
+fn a_split_that_is_not_the_last_is_published() {
+    let layout = Layout::new(Frame::from_number(0), 1, Frame::from_number(0x80000), 39);
+    let mut parts = Parts::new(layout, 2, Stage::Two);
+    let mut tree = Tree::<Stage2, _, _>::new(Level::BLOCK_1G, &parts.memory, &mut parts.pool)
+        .expect("a frame for the root");
+    let address = parts.memory.frame_of(tree.root()).start();
+    let root = RootTable { address, base: 0, level: Level::BLOCK_1G, entries: 512, flat: false };
+    parts.tlb.load(1, [Some(root), None]);
+    let mut tools = Tools { memory: &parts.memory, pool: &mut parts.pool, tlb: &mut parts.tlb };
+    let (at, to): (Gpa, Hpa) = (Gpa::from_bits(0), Addr::from_bits(1 << 30));
+    tree.map(&mut tools, (at, to, 1 << 30), READ_WRITE, Level::BLOCK_1G).expect("it fits");
+    assert_eq!(tree.unmap(&mut tools, at, PAGE_SIZE), Err(MapError::OutOfFrames));
+    assert_eq!(tree.find(&parts.memory, at), Some((to, Level::BLOCK_2M)));
+    parts.tlb.begin_walk();
+    parts.tlb.audit(&parts.pool).expect("nothing is wrong");
 }
 
 #[test]
