@@ -86,6 +86,17 @@ impl Record {
 
 const _: () = assert!(size_of::<Record>() == 16);
 
+/// Which guest-virtual addresses a shadow entry translates.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Reached {
+    /// None: no root leads to it, and when the way was cut the TLB was told.
+    Nowhere,
+    /// Those from this one on.
+    At(Gva),
+    /// Several ranges.
+    Manifold,
+}
+
 /// What the hardware is to use for the guest's current roots.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HardwareRoots {
@@ -241,18 +252,19 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         world.memory.table(slot.page()).get(slot.index())
     }
 
-    /// The only guest-virtual address that `slot` translates, if it is only one.
-    fn address(&self, slot: Slot) -> Option<Gva> {
+    /// What `slot` translates.
+    fn reached(&self, slot: Slot) -> Reached {
         let (mut slot, mut at) = (slot, 0);
         loop {
             let page = &self.pages[slot.page().number() as usize];
             at |= (slot.index().get() as u64) << page.shift;
             match (page.root, page.parents.only()) {
                 (page::RootUse::At(base), reverse::Only::Nobody) => {
-                    return Some(Gva::from_bits(base.bits() | at));
+                    return Reached::At(Gva::from_bits(base.bits() | at));
                 }
                 (page::RootUse::No, reverse::Only::One(parent)) => slot = Slot::from_bits(parent),
-                _ => return None,
+                (page::RootUse::No, reverse::Only::Nobody) => return Reached::Nowhere,
+                _ => return Reached::Manifold,
             }
         }
     }
@@ -272,17 +284,22 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let old = self.entry(world, slot);
         let table = world.memory.table(slot.page());
         world.probe.count(Event::ShadowEntries, 1);
-        let unseen = self.pages[slot.page().number() as usize].is_orphan();
-        if !S::is_live(old) || unseen {
+        if !S::is_live(old) {
             table.set(slot.index(), new);
+            world.tlb.publish();
             return;
         }
         let at_once = !S::is_live(new) || !S::BREAK_BEFORE_MAKE || S::may_replace_live(old, new);
         table.set(slot.index(), if at_once { new } else { S::ABSENT });
         let below = matches!(S::shadowed(level, old), crate::entry::Shadowed::Table(_));
-        self.flush(world, if below { None } else { self.address(slot) });
+        match self.reached(slot) {
+            Reached::Nowhere => {}
+            Reached::At(at) if !below => self.flush(world, Some(at)),
+            Reached::At(_) | Reached::Manifold => self.flush(world, None),
+        }
         if !at_once {
             table.set(slot.index(), new);
+            world.tlb.publish();
         }
     }
 

@@ -219,12 +219,10 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     fn sync<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
-        frame: Frame<GuestPhys>,
+        (frame, guest): (Frame<GuestPhys>, &<E::Memory as Memory>::Guest),
         first: Index,
         last: Index,
     ) {
-        let memory = world.memory;
-        let Some(guest) = memory.guest(frame) else { return };
         for place in first.get()..=last.get() {
             let index = Index::wrapping(place as u32);
             let raw = guest.get(index);
@@ -373,7 +371,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         self.reserve(world, RESERVE_FRAMES, RESERVE_NODES)?;
         let first = at.page_offset();
         let last = first + (1 << width) - 1;
-        let Some(guest) = world.memory.guest(at.frame()) else { return Ok(()) };
+        let memory = world.memory;
+        let Some(guest) = memory.guest(at.frame()) else { return Ok(()) };
         let index = |offset: u64| Index::wrapping((offset >> ENTRY_SHIFT) as u32);
         if width == ENTRY_SHIFT && first.is_multiple_of(1 << ENTRY_SHIFT) {
             guest.set(index(first), value);
@@ -382,8 +381,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
                 guest.set(entry, merged(guest.get(entry), entry, first, width, value));
             }
         }
-        self.sync(world, at.frame(), index(first), index(last));
-        world.tlb.publish();
+        self.sync(world, (at.frame(), guest), index(first), index(last));
         Ok(())
     }
 
@@ -427,9 +425,11 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
                 self.protect(world, opened.frame, true);
             }
             self.reserve(world, RESERVE_FRAMES, RESERVE_NODES)?;
-            self.sync(world, opened.frame, opened.first, opened.last);
+            let memory = world.memory;
+            if let Some(guest) = memory.guest(opened.frame) {
+                self.sync(world, (opened.frame, guest), opened.first, opened.last);
+            }
         }
-        world.tlb.publish();
         world.probe.stop(Event::ShEmulateWrite, span);
         Ok(())
     }
