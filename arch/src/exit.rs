@@ -19,6 +19,8 @@ pub enum Exit {
     Idle,
     /// The one instruction that the hypervisor let it run is over.
     Step,
+    /// The memory system signalled an error that belongs to no instruction.
+    Error,
     /// It did what it may not, or what nobody foresaw. The processor's side knows what.
     Unknown,
 }

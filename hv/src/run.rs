@@ -54,6 +54,7 @@ impl<P: Platform, L: Line> Machine<P, L> {
                 self.vcpu.skip();
                 (Event::ExitIdle, None)
             }
+            Exit::Error => (Event::ExitOther, Some(End::Killed(Stop::SystemError))),
             Exit::Unknown => (Event::ExitOther, Some(End::Killed(Stop::UnknownExit))),
         }
     }

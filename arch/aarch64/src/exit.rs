@@ -8,7 +8,7 @@ use bitflags::bitflags;
 use paging::addr::{Addr, Gva, Level, Space};
 use paging::fault::{Fault, GuestFault};
 
-use crate::vcpu::{Context, VECTOR_INTERRUPT, VECTOR_SYNCHRONOUS};
+use crate::vcpu::{Context, VECTOR_ERROR, VECTOR_INTERRUPT, VECTOR_SYNCHRONOUS};
 
 /// An exception class: bits 31:26 of a syndrome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,6 +218,7 @@ pub fn exit<S: Space>(context: &Context, classify: impl Fn(Abort<S>) -> Option<F
     match context.vector() {
         VECTOR_SYNCHRONOUS => {}
         VECTOR_INTERRUPT => return Exit::Interrupt,
+        VECTOR_ERROR => return Exit::Error,
         _ => return Exit::Unknown,
     }
     let syndrome = Syndrome::current();

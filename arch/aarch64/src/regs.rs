@@ -274,6 +274,11 @@ pub fn zero_block() -> Option<u64> {
     (id & PROHIBITED == 0 && 4 * block <= paging::addr::PAGE_SIZE).then_some(block)
 }
 
+/// Sets VPIDR_EL2: what a guest reads in MIDR_EL1.
+pub fn set_virtual_midr(value: u64) {
+    write_register!("vpidr_el2", value);
+}
+
 /// SP_EL0.
 #[must_use]
 pub fn sp_el0() -> u64 {

@@ -27,6 +27,8 @@ use paging::shadow::{HardwareRoots, Shadow};
 use paging::tree::{MapError, Tools, Tree};
 use paging::walk;
 
+use probe::{Event, Probe};
+
 use crate::at::{self, Question};
 use crate::exit::{self, Abort};
 use crate::regime::{base, excluded, regime};
@@ -317,6 +319,7 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for ShadowMmu {
         if !self.shadow.open(world, at, gpa) {
             return Err(Stop::TooManyTables);
         }
+        world.probe.count(Event::Stepped, 1);
         if self.stepping.is_none() {
             self.stepping = Some(regs::begin_step());
         }

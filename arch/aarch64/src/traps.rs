@@ -5,7 +5,8 @@
 
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{
-    CNTHCTL_EL2, CNTVOFF_EL2, HCR_EL2, MDCR_EL2, Readable, VTCR_EL2, VTTBR_EL2, Writeable,
+    CNTHCTL_EL2, CNTKCTL_EL1, CNTP_CTL_EL0, CNTV_CTL_EL0, CNTVOFF_EL2, CPACR_EL1, HCR_EL2,
+    MDCR_EL2, MDSCR_EL1, MIDR_EL1, Readable, SCTLR_EL1, VMPIDR_EL2, VTCR_EL2, VTTBR_EL2, Writeable,
 };
 use paging::addr::Hpa;
 
@@ -27,8 +28,25 @@ pub const VMID_SHADOW: u16 = 2;
 /// CPTR_EL2 without VHE: RES1, TZ and TSM set, so that SVE and SME trap; FP and SIMD do not.
 const CPTR_NO_VECTOR_EXTENSIONS: u64 = 0x33ff;
 
+/// MPIDR_EL1: bit 31 is RES1; affinity 0.0.0.0.
+const MPIDR_RES1: u64 = 1 << 31;
+/// SCTLR_EL1: bits that are RES1 where the features that give them a meaning are absent, and of which
+/// 1 is the old behaviour where they are not. MMU and caches off.
+const SCTLR_AT_RESET: u64 = 0x30d0_0800;
+
+/// Puts the registers of EL1 on which a guest's first instructions depend into their reset state.
+fn reset_el1() {
+    SCTLR_EL1.set(SCTLR_AT_RESET);
+    MDSCR_EL1.set(0);
+    CPACR_EL1.set(0);
+    CNTKCTL_EL1.set(0);
+    CNTV_CTL_EL0.set(0);
+    CNTP_CTL_EL0.set(0);
+}
+
 /// Sets what is the same in both modes.
 pub fn common() {
+    reset_el1();
     HCR_EL2.write(
         HCR_EL2::RW::EL1IsAarch64
             + HCR_EL2::VM::Enable
@@ -60,6 +78,9 @@ pub fn common() {
             + VTCR_EL2::SL0.val(1)
             + VTCR_EL2::T0SZ.val(u64::from(u64::BITS - IPA_BITS)),
     );
+    // What a guest reads in MIDR_EL1 and MPIDR_EL1: the processor, and the first and only CPU.
+    regs::set_virtual_midr(MIDR_EL1.get());
+    VMPIDR_EL2.set(MPIDR_RES1);
     if feature::has_extended_configuration() {
         regs::clear_extended_configuration();
     }
