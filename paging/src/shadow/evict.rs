@@ -6,7 +6,7 @@ use crate::addr::{Frame, GuestPhys, Index, Level};
 use crate::entry::Entry;
 use crate::format::{GuestFormat, ShadowFormat};
 use crate::layout::Backing;
-use crate::mem::{Entries, Env, Memory, Tlb, World};
+use crate::mem::{Entries, Env, Memory, World};
 use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::page::{Page, Slot, Source};
 use crate::shadow::{MIN_FRAMES, Shadow};
@@ -38,8 +38,6 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             world.probe.count(Event::Evict, 1);
             self.evict(world, victim);
         }
-        // What is to be done with the room may fail before it publishes anything.
-        world.tlb.publish();
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use crate::addr::{ENTRIES, Frame, GuestPhys, Gva, Index, Level};
 use crate::entry::{Entry, Shadowed};
 use crate::fault::{GuestFault, Verdict};
 use crate::format::{GuestFormat, ShadowFormat};
-use crate::mem::{Entries, Env, Memory, Tlb, World};
+use crate::mem::{Entries, Env, Memory, World};
 use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::page::{Page, Slot, Source};
 use crate::shadow::reverse::Nodes;
@@ -34,7 +34,6 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         }
         let index = start.index(self.roots[start.half], at);
         let way = self.know(world, Slot::new(root, index), at)?;
-        world.tlb.publish();
         Ok(match way {
             Way::Known => self.retry(world, at),
             Way::Made => Verdict::Resume,

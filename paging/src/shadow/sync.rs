@@ -9,7 +9,7 @@ use crate::entry::{Entry, Shadowed};
 use crate::fault::{GuestFault, Verdict};
 use crate::format::{GuestFormat, ShadowFormat};
 use crate::layout::Backing;
-use crate::mem::{ENTRY_SHIFT, Entries, Env, Memory, Tlb, World};
+use crate::mem::{ENTRY_SHIFT, Entries, Env, Memory, World};
 use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::page::{Slot, Source};
 use crate::shadow::reverse::Only;
@@ -408,7 +408,6 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
                 self.write(world, slot, S::protect_leaf(entry, false));
             }
         }
-        world.tlb.publish();
         true
     }
 
