@@ -13,9 +13,12 @@ use crate::format::vmsa_shadow::OUTPUT_BITS;
 use crate::format::vmsa_stage1::{Bits, Stage1};
 use crate::format::vmsa_stage2::Stage2;
 use crate::format::{Format, GuestFormat};
-use crate::mem::{self, ENTRY_SHIFT, Stale};
-use crate::pool::{PageId, Pool};
+use crate::mem::{self, Stale};
+use crate::pool::PageId;
 use crate::shadow::HardwareRoots;
+
+mod audit;
+mod ways;
 
 /// The number of the frame before the pool's first, far from any RAM.
 pub(super) const POOL: u64 = 0x1_0000;
@@ -175,23 +178,6 @@ impl Tlb {
         }
     }
 
-    /// The pages that an entry, a root or anything remembered leads to or was read from.
-    fn referred_to(&self) -> BTreeSet<u32> {
-        let inner = self.0.inner.borrow();
-        let roots = inner.roots.values().flatten().flatten();
-        let linked = inner.parents.iter().filter(|(_, parents)| !parents.is_empty());
-        let mut pages: BTreeSet<u32> = roots.filter_map(of_root).collect();
-        pages.extend(linked.map(|(page, _)| *page));
-        for (place, remembered) in &inner.remembered {
-            pages.insert(place.0);
-            for it in remembered {
-                pages.extend(of_root(&it.root));
-                pages.extend(self.link(it.raw).filter(|_| it.level != Level::PAGE));
-            }
-        }
-        pages
-    }
-
     /// The hardware may walk from these roots from now on, under this tag.
     pub fn load(&self, tag: u16, roots: [Option<RootTable>; 2]) {
         self.0.inner.borrow_mut().roots.insert(tag, roots);
@@ -273,123 +259,6 @@ impl Tlb {
 
     pub(super) fn note(&self, violation: Violation) {
         self.0.inner.borrow_mut().violations.push(violation);
-    }
-
-    /// Remembers the live entry `raw` at `place` for every address and tag that lead to it, and of
-    /// what is below it the first and the last of each table.
-    fn show(&self, inner: &mut Inner, place: Place, raw: u64) {
-        for way in self.ways(inner, place) {
-            self.show_way(inner, place, Remembered { raw, ..way });
-        }
-    }
-
-    fn show_way(&self, inner: &mut Inner, place: Place, way: Remembered) {
-        self.remember_in(inner, place, way);
-        let (Some(table), Some(below)) = (self.link(way.raw), way.level.below()) else { return };
-        let limits = way.limits_below();
-        let live = |index: &u16| is_live(self.cell((table, *index)).get());
-        let first = (0..ENTRIES as u16).find(live);
-        let last = (0..ENTRIES as u16).rfind(live);
-        for index in first.into_iter().chain(last) {
-            let at = way.at | u64::from(index) << below.shift();
-            let raw = self.cell((table, index)).get();
-            let entry = Remembered { at, level: below, raw, limits, ..way };
-            self.show_way(inner, (table, index), entry);
-        }
-    }
-
-    /// Every way from a loaded root to the entry at `place`.
-    fn ways(&self, inner: &Inner, (page, index): Place) -> Vec<Remembered> {
-        let mut ways = Vec::new();
-        for (&tag, roots) in &inner.roots {
-            for root in roots.iter().flatten().filter(|root| of_root(root) == Some(page)) {
-                let first = root.address.page_offset() >> ENTRY_SHIFT;
-                let within = u64::from(index).wrapping_sub(first);
-                if within < u64::from(root.entries) {
-                    ways.push(Remembered {
-                        tag: Some(tag),
-                        root: *root,
-                        at: root.base | within << root.level.shift(),
-                        level: root.level,
-                        raw: 0,
-                        limits: 0,
-                    });
-                }
-            }
-        }
-        for &parent in inner.parents.get(&page).into_iter().flatten() {
-            for way in self.ways(inner, parent) {
-                let way = Remembered { raw: self.cell(parent).get(), ..way };
-                if let Some(below) = way.level.below() {
-                    let at = way.at | u64::from(index) << below.shift();
-                    let limits = way.limits_below();
-                    ways.push(Remembered { at, level: below, raw: 0, limits, ..way });
-                }
-            }
-        }
-        ways
-    }
-
-    /// The first violation that was noted.
-    #[must_use]
-    pub fn violation(&self) -> Option<Violation> {
-        self.0.inner.borrow().violations.first().copied()
-    }
-
-    /// Looks for anything that must not be, between two operations.
-    ///
-    /// # Errors
-    ///
-    /// The first violation that was noted, or what is wrong now.
-    pub fn audit(&self, pool: &Pool) -> Result<(), Violation> {
-        if let Some(first) = self.violation() {
-            return Err(first);
-        }
-        let referred_to = self.referred_to();
-        for number in 1..=pool.size() as u32 {
-            if let Some(page) = PageId::new(number).filter(|page| pool.is_free(*page))
-                && (Index::all().any(|at| is_live(self.word(page, at)))
-                    || referred_to.contains(&number))
-            {
-                return Err(Violation::FreeInUse(page));
-            }
-        }
-        let inner = self.0.inner.borrow();
-        for (&place, remembered) in &inner.remembered {
-            for it in remembered {
-                if !self.is_so(&inner, place, it) {
-                    let Remembered { at, level, raw, .. } = *it;
-                    return Err(Violation::Remembered { at, level, raw });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a walk now finds what is remembered.
-    fn is_so(&self, inner: &Inner, place: Place, it: &Remembered) -> bool {
-        if let Some(tag) = it.tag
-            && !inner.roots.get(&tag).is_some_and(|roots| roots.contains(&Some(it.root)))
-        {
-            return false;
-        }
-        let Some(mut page) = of_root(&it.root) else { return false };
-        let (mut level, mut limits) = (it.root.level, 0);
-        let within = (it.at >> level.shift()) as u32 & (it.root.entries - 1);
-        let first = (it.root.address.page_offset() >> ENTRY_SHIFT) as u32;
-        let mut index = Index::wrapping(first + within);
-        loop {
-            let here = (page, index.get() as u16);
-            let raw = self.cell(here).get();
-            if level == it.level {
-                return here == place && raw == it.raw && limits == it.limits;
-            }
-            let (Some(next), Some(below)) = (self.link(raw), level.below()) else { return false };
-            if !it.root.flat {
-                limits |= raw & Bits::TABLE_LIMITS.bits();
-            }
-            (page, level, index) = (next, below, Index::of(it.at, below));
-        }
     }
 
     /// The frame of the pool that `raw` leads to, if it has the form of a table entry.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, io, thread};
 
 /// How long the tests of a mutant may run.
-const PATIENCE: Duration = Duration::from_secs(100);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Random guests for each property.
 const CASES: &str = "48";
 /// What is copied: the crates under test and these tests.
@@ -47,7 +47,7 @@ fn run() -> io::Result<bool> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here.join("../..").canonicalize()?;
     let only = env::args().nth(1);
-    let copy = env::temp_dir().join("umbra-mutants");
+    let copy = env::temp_dir().join(format!("umbra-mutants-{}", std::process::id()));
     copy_tree(&root, &copy)?;
     let mutants = parse(&fs::read_to_string(here.join("mutants.txt"))?);
     let mut all_found = true;
@@ -72,6 +72,7 @@ fn run() -> io::Result<bool> {
         };
         println!("{:<58} {verdict}", mutant.name);
     }
+    fs::remove_dir_all(copy)?;
     Ok(all_found)
 }
 
@@ -127,7 +128,6 @@ fn test(copy: &Path) -> io::Result<Vec<String>> {
 /// Runs the tests that `which` selects.
 fn test_some(copy: &Path, which: &[&str]) -> io::Result<Vec<String>> {
     let said: PathBuf = copy.join("said.txt");
-    let target = env::var_os("CARGO_TARGET_DIR").map_or(copy.join("target"), PathBuf::from);
     let mut child = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()))
         .args(["test", "--quiet", "-p", "model", "--no-fail-fast"])
         .args(which)
@@ -135,7 +135,7 @@ fn test_some(copy: &Path, which: &[&str]) -> io::Result<Vec<String>> {
         .env("PROPTEST_CASES", CASES)
         .env("PROPTEST_MAX_SHRINK_ITERS", "0")
         .env("RUST_BACKTRACE", "0")
-        .env("CARGO_TARGET_DIR", target.join("mutants"))
+        .env("CARGO_TARGET_DIR", copy.join("target"))
         .stdout(fs::File::create(&said)?)
         .stderr(Stdio::null())
         .process_group(0)
