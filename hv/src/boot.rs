@@ -269,10 +269,11 @@ pub fn plan(ram: Range, taken: &[Range], bundle: &Bundle<'_>) -> Result<Plan, Bo
     let records = size / PAGE_SIZE * HEAP_FOR_RAM;
     let heap_size = (HEAP_FIXED + frames * HEAP_FOR_FRAME + records).next_multiple_of(PAGE_SIZE);
     let both = pool_size + heap_size;
-    // The first fit behind anything that is taken.
+    // The first fit behind anything that is taken, aligned so that 2 MiB blocks of stage 2 show the
+    // pool to a walk of shadow tables.
     let place = taken
         .iter()
-        .map(|range| range.end.next_multiple_of(PAGE_SIZE))
+        .map(|range| range.end.next_multiple_of(Level::BLOCK_2M.size()))
         .filter_map(|start| Range::new(start, both))
         .filter(|range| free(range) && !range.overlaps(&guest))
         .min_by_key(|range| range.start)

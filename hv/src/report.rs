@@ -183,20 +183,15 @@ impl<P: Platform<Probe: Report>, L: Line> Machine<P, L> {
             events(line, probe)?;
         }
         for phase in phases.done() {
-            let name = Name(&phase.name);
+            write!(line, "{}{} phase", MARK as char, WORD)?;
+            write!(line, " name={} ops={}", Name(&phase.name), phase.operations)?;
             if P::Probe::RECORDS {
-                record!(
-                    line,
-                    "phase",
-                    "name={} ops={} exits={} time={}",
-                    name,
-                    phase.operations,
-                    phase.exits,
-                    phase.time
-                )?;
-            } else {
-                record!(line, "phase", "name={} ops={}", name, phase.operations)?;
+                write!(line, " exits={}", phase.exits)?;
             }
+            if probe.rate_of() > 0 {
+                write!(line, " time={}", phase.time)?;
+            }
+            line.write_char('\n')?;
         }
         let own = facts.image_bytes + facts.heap_bytes;
         record!(

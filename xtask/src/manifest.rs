@@ -19,10 +19,10 @@ pub(crate) const RAM_BASE: u64 = 0x4000_0000;
 pub(crate) const RAM_UNIT: u64 = 2 << 20;
 /// What the base and size of a device are multiples of.
 const DEVICE_UNIT: u64 = 4 << 10;
-/// The end of the addresses a machine may use: 39 bits, what the smallest stage-2 tree covers.
-const ADDRESS_END: u64 = 1 << 39;
+/// The end of the addresses a machine may use: 36 bits, what a guest's ID registers tell.
+const ADDRESS_END: u64 = 1 << 36;
 /// Interrupts of devices, as the interrupt controller numbers them: the shared ones.
-const SHARED_INTERRUPTS: Range<u32> = 32..1020;
+const SHARED_INTERRUPTS: Range<u32> = 32..96;
 
 /// A machine.
 #[derive(Clone, Debug, Deserialize)]
@@ -157,7 +157,7 @@ impl Machine {
             "`memory` is {} bytes: it must be a multiple of 2 MiB",
             self.memory
         );
-        ensure!(self.ram().end <= ADDRESS_END, "RAM ends at {:#x}, beyond 39 bits", self.ram().end);
+        ensure!(self.ram().end <= ADDRESS_END, "RAM ends at {:#x}, beyond 36 bits", self.ram().end);
         ensure!(
             self.devices.len() <= bundle::MAX_DEVICES,
             "there are {} devices, more than {}",
@@ -178,7 +178,7 @@ impl Machine {
                 "{kind:?}: base {base:#x} and size {size:#x} must be multiples of 4 KiB, the size not 0"
             );
         }
-        ensure!(range.end <= ADDRESS_END, "{kind:?} ends at {:#x}, beyond 39 bits", range.end);
+        ensure!(range.end <= ADDRESS_END, "{kind:?} ends at {:#x}, beyond 36 bits", range.end);
         ensure!(!overlap(&range, &self.ram()), "{kind:?} at {base:#x} overlaps RAM");
         if let Some(other) = before.iter().find(|other| overlap(&range, &other.range())) {
             bail!("{kind:?} at {base:#x} overlaps {:?} at {:#x}", other.kind, other.base);
@@ -189,7 +189,7 @@ impl Machine {
         );
         ensure!(
             device.interrupt == 0 || SHARED_INTERRUPTS.contains(&device.interrupt),
-            "{kind:?}: interrupt {} is none of 32..1019",
+            "{kind:?}: interrupt {} is none of 32 to 95",
             device.interrupt
         );
         Ok(())

@@ -87,9 +87,10 @@ pub(crate) fn plan(options: &Qemu) -> Result<Plan> {
     }
     machine.image = options.image.clone().or(machine.image).filter(|_| options.guest.is_none());
     machine.initrd = options.initrd.clone().or(machine.initrd);
-    machine
-        .check()
-        .with_context(|| format!("the machine {} does not make sense", file.display()))?;
+    machine.check().with_context(|| match &options.mem {
+        Some(size) => format!("--mem {size} does not suit the machine {}", file.display()),
+        None => format!("the machine {} does not make sense", file.display()),
+    })?;
     for (what, file) in [("image", &machine.image), ("initrd", &machine.initrd)] {
         if let Some(file) = file {
             let shown = file.display();

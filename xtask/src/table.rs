@@ -58,7 +58,7 @@ pub(crate) fn render(report: &Report) -> String {
     }
     if !report.phases.is_empty() {
         let heading = format!("Phases of the guest; time of their exits in {unit}");
-        section(&mut out, &heading, &phases(&report.phases));
+        section(&mut out, &heading, &phases(&report.phases, report.exits.total > 0));
     }
     section(&mut out, "Memory, bytes", &facts(&report.memory));
     if let Some(vcpu) = &report.vcpu {
@@ -137,7 +137,8 @@ pub(crate) fn drawn(mut table: Table) -> String {
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
-fn phases(phases: &[Phase]) -> String {
+/// `counted`: whether exits were.
+fn phases(phases: &[Phase], counted: bool) -> String {
     let mut table = table(&["phase", "operations", "exits", "exits/op", "time", "time/op"], &[]);
     for phase in &merged(phases) {
         let each = |total: u64| match phase.ops {
@@ -146,7 +147,12 @@ fn phases(phases: &[Phase]) -> String {
         };
         let time = phase.time.map_or(NOTHING.to_owned(), number);
         let time_each = phase.time.map_or(NOTHING.to_owned(), each);
-        let line = [number(phase.ops), number(phase.exits), each(phase.exits), time, time_each];
+        let (exits, exits_each) = if counted {
+            (number(phase.exits), each(phase.exits))
+        } else {
+            (NOTHING.to_owned(), NOTHING.to_owned())
+        };
+        let line = [number(phase.ops), exits, exits_each, time, time_each];
         table.add_row(cells(&phase.name, line));
     }
     drawn(table)

@@ -104,7 +104,8 @@ pub unsafe fn map<M: Memory>(
     Ok(())
 }
 
-/// Makes instructions that were copied to `bytes` visible to instruction fetches.
+/// Makes what was copied to `bytes` visible to instruction fetches, and to a guest whose caches are
+/// off.
 pub fn publish_code(bytes: &[u8]) {
     /// CTR_EL0.DminLine: log2 of the words in the smallest data cache line.
     const LINE_SHIFT: u32 = 16;
@@ -113,11 +114,11 @@ pub fn publish_code(bytes: &[u8]) {
     let mut at = range.start as u64 & !(line - 1);
     while at < range.end as u64 {
         // SAFETY: cleaning a line of memory that is mapped changes nothing.
-        unsafe { asm!("dc cvau, {}", in(reg) at, options(nostack)) };
+        unsafe { asm!("dc civac, {}", in(reg) at, options(nostack)) };
         at += line;
     }
     // SAFETY: forgetting instructions changes nothing.
-    unsafe { asm!("dsb ish", "ic ialluis", "dsb ish", "isb", options(nostack)) };
+    unsafe { asm!("dsb sy", "ic ialluis", "dsb ish", "isb", options(nostack)) };
 }
 
 /// SCTLR_EL2: bits that are RES1 without VHE.

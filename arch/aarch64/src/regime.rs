@@ -7,11 +7,15 @@ use paging::format::vmsa_stage1::{ADDRESS, HalfRegime, Regime, Stage1};
 use crate::feature::GUEST_PHYSICAL_BITS;
 use crate::regs::{Sctlr, Tcr};
 
-/// Whether the guest's tables have a form that is not shadowed: a granule other than 4 KiB.
+/// Whether the guest's tables have a form that is not shadowed: a granule other than 4 KiB. TG1 = 0 is
+/// reserved and means any granule that there is.
 #[must_use]
 pub fn excluded(tcr: Tcr) -> bool {
+    let upper_granule = tcr.intersection(Tcr::GRANULE1);
     let lower = !tcr.contains(Tcr::NO_WALK0) && tcr.intersects(Tcr::GRANULE0);
-    let upper = !tcr.contains(Tcr::NO_WALK1) && tcr.intersection(Tcr::GRANULE1) != Tcr::GRANULE1_4K;
+    let upper = !tcr.contains(Tcr::NO_WALK1)
+        && upper_granule != Tcr::GRANULE1_4K
+        && !upper_granule.is_empty();
     lower || upper
 }
 

@@ -320,6 +320,22 @@ pub fn load_roots(tables: [u64; 2], asid: u16) {
     TTBR1_EL1.set(tables[1] | tag);
 }
 
+/// Where the guest's EL1 would read what it calls `at`, by the tables that are in the hardware.
+#[must_use]
+pub fn translate(at: u64) -> Option<u64> {
+    let (guests, found) = (read_register!("par_el1"), {
+        // SAFETY: the instruction changes PAR_EL1 and nothing else.
+        unsafe { asm!("at s12e1r, {}", "isb", in(reg) at, options(nomem, nostack)) };
+        read_register!("par_el1")
+    });
+    write_register!("par_el1", guests);
+    /// PAR_EL1.F: there is no translation.
+    const FAILED: u64 = 1;
+    /// PAR_EL1.PA.
+    const PAGE: u64 = paging::format::vmsa_stage1::ADDRESS;
+    (found & FAILED == 0).then_some(found & PAGE | at & (paging::addr::PAGE_SIZE - 1))
+}
+
 /// PMCR_EL0.E with LC: the counters run, the cycle counter in 64 bits.
 const COUNTERS_RUN: u64 = 1 << 6 | 1;
 /// PMCCFILTR_EL0.NSH: cycles of EL2 count.

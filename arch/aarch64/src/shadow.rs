@@ -11,7 +11,7 @@
 //! because the guest may write to its tables unseen.
 
 use aarch64_cpu::registers::{Readable, SCTLR_EL1, TCR_EL1, Writeable};
-use arch::exit::{Exit, MemoryExit, Stop};
+use arch::exit::{Exit, MemoryExit, Stop, Transfer};
 use arch::{Mmu, Platform, Register, Vcpu};
 use paging::addr::{Addr, Gpa, GuestPhys, Gva, HostPhys, Hpa, Level, Window};
 use paging::attrs::{Attrs, Memory as MemoryKind};
@@ -223,11 +223,37 @@ impl ShadowMmu {
     fn instruction<E: Env>(&self, world: &mut World<'_, E>, vcpu: &Context) -> Option<u32> {
         let user = !vcpu.pstate().is_el1();
         let at = self.shadow.gva_to_gfn(world, Gva::from_bits(vcpu.pc()), user).ok()?;
-        let both = walk::load(world.memory, at)?;
-        /// Which half of 8 bytes an instruction stands in.
-        const UPPER: u64 = 4;
-        Some((both >> if at.bits() & UPPER == 0 { 0 } else { u32::BITS }) as u32)
+        instruction_at(world.memory, at)
     }
+
+    /// Whether all bytes of the store at hand, of which the page at `gpa` refused some from there on,
+    /// lie in that page.
+    fn is_within<E: Env>(
+        &self,
+        world: &World<'_, E>,
+        vcpu: &Context,
+        transfer: &Transfer,
+        gpa: Gpa,
+    ) -> bool {
+        let first = gpa.page_offset();
+        if first != 0 || transfer.width == 0 {
+            return first + (1 << transfer.width) <= Level::PAGE.size();
+        }
+        // It begins here, or in the page before.
+        regs::translate(vcpu.pc())
+            .and_then(|at| self.shadow.layout().guest_address(Hpa::from_bits(at)))
+            .and_then(|at| instruction_at(world.memory, at))
+            .and_then(|found| store::address(found, |number| vcpu.register(number)))
+            .is_some_and(|at| Gva::from_bits(at).page_offset() == 0)
+    }
+}
+
+/// The instruction at `at`, unless that is no RAM.
+fn instruction_at(memory: &impl Memory, at: Gpa) -> Option<u32> {
+    let both = walk::load(memory, at)?;
+    /// Which half of 8 bytes an instruction stands in.
+    const UPPER: u64 = 4;
+    Some((both >> if at.bits() & UPPER == 0 { 0 } else { u32::BITS }) as u32)
 }
 
 /// TCR_EL1 as the hardware gets it: the guest's, with an output size that covers the windows.
@@ -298,7 +324,7 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for ShadowMmu {
         gpa: Gpa,
     ) -> Result<(), Stop> {
         if let Some(transfer) = exit.transfer
-            && gpa.page_offset() + (1 << transfer.width) <= Level::PAGE.size()
+            && self.is_within(world, vcpu, &transfer, gpa)
         {
             let value = vcpu.stored(&transfer);
             self.shadow.emulate_write(world, gpa, transfer.width, value)?;
