@@ -56,7 +56,9 @@ pub const fn decode(instruction: u32) -> Option<Exclusive> {
 /// The form of a store of one register without writeback.
 #[derive(Clone, Copy)]
 struct Form {
+    /// The bits that tell it.
     mask: u32,
+    /// What they are.
     value: u32,
 }
 
@@ -70,6 +72,7 @@ impl Form {
     /// STLR, STLRH, STLRB.
     const RELEASE: Self = Self { mask: 0x3fe0_8000, value: 0x0880_8000 };
 
+    /// Whether `instruction` has it.
     const fn matches(self, instruction: u32) -> bool {
         instruction & self.mask == self.value
     }
