@@ -74,9 +74,11 @@ pub trait GuestFormat: Format {
     fn base(regime: &Self::Regime, half: usize) -> Addr<GuestVirt>;
     /// Bits of a physical address; an entry with a larger one faults.
     fn output_bits(regime: &Self::Regime) -> u32;
-    /// The frame of `raw`, an entry of a leaf table, if it is a page with its accessed flag: the
-    /// common case, told by one test.
-    fn plain_page(raw: u64) -> Option<Frame<GuestPhys>>;
+    /// Whether `raw`, an entry of a leaf table, is a page with its accessed flag: the common case. A
+    /// test of bits that all must be set: what is true of two entries is true of both and'ed.
+    fn is_plain_page(raw: u64) -> bool;
+    /// The frame of an entry that is one.
+    fn plain_frame(raw: u64) -> Frame<GuestPhys>;
     /// Whether the leaf `raw` has its accessed flag.
     fn accessed(raw: u64) -> bool;
     /// The rights that a leaf gives, before what `limits` of the tables above take away.

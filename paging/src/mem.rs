@@ -20,6 +20,47 @@ pub trait Entries {
             self.set(at, 0);
         }
     }
+    /// The descriptors of a group, each read whole.
+    #[inline(always)]
+    fn group(&self, group: Group) -> [u64; GROUP] {
+        core::array::from_fn(|member| self.get(group.member(member)))
+    }
+    /// Replaces the descriptors of a group, each written whole.
+    #[inline(always)]
+    fn set_group(&self, group: Group, raw: [u64; GROUP]) {
+        for (member, raw) in raw.into_iter().enumerate() {
+            self.set(group.member(member), raw);
+        }
+    }
+}
+
+/// Descriptors of a group.
+pub const GROUP: usize = 8;
+
+/// Eight neighbouring descriptors of a table: what a loop over a whole table takes at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Group(u32);
+
+impl Group {
+    /// Every group of a table, in order.
+    #[inline(always)]
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..(ENTRIES / GROUP) as u32).map(Self)
+    }
+
+    /// The place of member `member`, below [`GROUP`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn member(self, member: usize) -> Index {
+        Index::wrapping(self.0 * GROUP as u32 + member as u32)
+    }
+
+    /// Bytes from the table's first to the group's first.
+    #[inline(always)]
+    #[must_use]
+    pub const fn offset(self) -> usize {
+        self.0 as usize * (GROUP << ENTRY_SHIFT)
+    }
 }
 
 /// Memory that holds tables.

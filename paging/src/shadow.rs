@@ -76,12 +76,6 @@ struct Record {
 
 impl Record {
     const EMPTY: Self = Self { leaves: Refs::EMPTY, shadows: 0, tables: 0 };
-
-    /// Whether no leaf maps it and no shadow page is listed.
-    #[inline(always)]
-    const fn is_unused(&self) -> bool {
-        self.leaves.is_empty() && self.shadows == 0
-    }
 }
 
 const _: () = assert!(size_of::<Record>() == 16);

@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use paging::addr::{ENTRIES, Frame, GuestPhys, HostPhys, Hpa, Index, PAGE_SHIFT};
 use paging::layout::Layout;
-use paging::mem::{Entries, Memory};
+use paging::mem::{Entries, GROUP, Group, Memory};
 use paging::pool::PageId;
 
 use crate::regs;
@@ -28,6 +28,49 @@ impl Entries for FrameTable {
     #[inline]
     fn set(&self, at: Index, raw: u64) {
         self.0[at.get()].store(raw, Ordering::Relaxed);
+    }
+
+    /// By pairs, each half of which is read whole: "Requirements for single-copy atomicity" (B2.2.1).
+    #[inline(always)]
+    fn group(&self, group: Group) -> [u64; GROUP] {
+        let at = self.0.as_ptr().wrapping_byte_add(group.offset());
+        let (a, b, c, d): (u64, u64, u64, u64);
+        let (e, f, g, h): (u64, u64, u64, u64);
+        // SAFETY: a group lies within the table, and reading atomics changes nothing.
+        unsafe {
+            asm!(
+                "ldp {a}, {b}, [{at}]",
+                "ldp {c}, {d}, [{at}, #16]",
+                "ldp {e}, {f}, [{at}, #32]",
+                "ldp {g}, {h}, [{at}, #48]",
+                at = in(reg) at,
+                a = out(reg) a, b = out(reg) b, c = out(reg) c, d = out(reg) d,
+                e = out(reg) e, f = out(reg) f, g = out(reg) g, h = out(reg) h,
+                options(nostack, readonly),
+            );
+        }
+        [a, b, c, d, e, f, g, h]
+    }
+
+    /// By pairs, each half of which is written whole.
+    #[inline(always)]
+    fn set_group(&self, group: Group, raw: [u64; GROUP]) {
+        let at = self.0.as_ptr().wrapping_byte_add(group.offset());
+        let [a, b, c, d, e, f, g, h] = raw;
+        // SAFETY: a group lies within the table, whose entries may change behind a shared reference
+        // because they are atomics.
+        unsafe {
+            asm!(
+                "stp {a}, {b}, [{at}]",
+                "stp {c}, {d}, [{at}, #16]",
+                "stp {e}, {f}, [{at}, #32]",
+                "stp {g}, {h}, [{at}, #48]",
+                at = in(reg) at,
+                a = in(reg) a, b = in(reg) b, c = in(reg) c, d = in(reg) d,
+                e = in(reg) e, f = in(reg) f, g = in(reg) g, h = in(reg) h,
+                options(nostack),
+            );
+        }
     }
 }
 

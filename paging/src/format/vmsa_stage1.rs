@@ -233,9 +233,14 @@ impl GuestFormat for Stage1 {
     }
 
     #[inline(always)]
-    fn plain_page(raw: u64) -> Option<Frame<GuestPhys>> {
+    fn is_plain_page(raw: u64) -> bool {
         let plain = Bits::TABLE.union(Bits::ACCESSED).bits();
-        (raw & plain == plain).then(|| Addr::from_bits(raw & ADDRESS).frame())
+        raw & plain == plain
+    }
+
+    #[inline(always)]
+    fn plain_frame(raw: u64) -> Frame<GuestPhys> {
+        Addr::from_bits(raw & ADDRESS).frame()
     }
 
     fn accessed(raw: u64) -> bool {

@@ -4,11 +4,11 @@ use core::marker::PhantomData;
 
 use probe::{Event, Probe};
 
-use crate::addr::{ENTRIES, Frame, GuestPhys, Gva, Index, Level};
+use crate::addr::{Frame, GuestPhys, Gva, Index, Level};
 use crate::entry::{Entry, Shadowed};
 use crate::fault::{GuestFault, Verdict};
 use crate::format::{GuestFormat, ShadowFormat};
-use crate::mem::{Entries, Env, Memory, World};
+use crate::mem::{Entries, Env, GROUP, Group, Memory, World};
 use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::page::{Page, Slot, Source};
 use crate::shadow::reverse::Nodes;
@@ -220,8 +220,10 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let span = world.probe.start();
         if below == Level::PAGE {
             let mut filler = self.leaf_filler(world, page);
-            for group in 0..GROUPS {
-                filler.fill_group(world.probe, group, |index| S::part(level, block, index));
+            for group in Group::all() {
+                let parts =
+                    core::array::from_fn(|member| S::part(level, block, group.member(member)));
+                filler.fill_group(world.probe, group, parts);
             }
         } else {
             for index in Index::all() {
@@ -255,20 +257,22 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let span = world.probe.start();
         let event = if level == Level::PAGE {
             let mut filler = self.leaf_filler(world, page);
-            for group in 0..GROUPS {
-                if any_live::<G>(guest, group) {
-                    filler.fill_group(world.probe, group, |index| guest.get(index));
+            for group in Group::all() {
+                let raw = guest.group(group);
+                if any_live::<G>(&raw) {
+                    filler.fill_group(world.probe, group, raw);
                 }
             }
             Event::ShMapAndValidate
         } else {
-            for group in 0..GROUPS {
-                if any_live::<G>(guest, group) {
-                    for index in members(group) {
-                        let raw = guest.get(index);
-                        if G::is_live(raw) {
-                            self.fill_entry(world, Slot::new(page, index), level, raw);
-                        }
+            for group in Group::all() {
+                let raw = guest.group(group);
+                if any_live::<G>(&raw) {
+                    for (member, &raw) in
+                        raw.iter().enumerate().filter(|(_, raw)| G::is_live(**raw))
+                    {
+                        let slot = Slot::new(page, group.member(member));
+                        self.fill_entry(world, slot, level, raw);
                     }
                 }
             }
@@ -348,61 +352,60 @@ struct LeafFiller<'w, G, S, T> {
 }
 
 impl<G: GuestFormat, S: ShadowFormat<G>, T: Entries> LeafFiller<'_, G, S, T> {
-    /// Derives the entries of a group from the guest's, which `raw` gives. Written out so that the
-    /// compiler need not decide whether to.
+    /// Derives the entries of a group, which were empty, from the guest's.
     #[inline(always)]
-    fn fill_group(&mut self, probe: &mut impl Probe, group: u32, raw: impl Fn(Index) -> u64) {
-        for half in 0..2 {
-            for member in [4 * half, 4 * half + 2] {
-                let (even, odd) = (member_of(group, member), member_of(group, member + 1));
-                self.fill(probe, even, raw(even));
-                self.fill(probe, odd, raw(odd));
-            }
-        }
+    fn fill_group(&mut self, probe: &mut impl Probe, group: Group, raw: [u64; GROUP]) {
+        let entries = if G::is_plain_page(raw.iter().fold(u64::MAX, |all, raw| all & raw)) {
+            self.derive_each(probe, group, raw, |_| true)
+        } else {
+            self.derive_each(probe, group, raw, G::is_plain_page)
+        };
+        self.table.set_group(group, entries);
     }
 
-    /// Derives one entry, which was empty, from the guest's.
+    /// The shadows of a group's entries. `is_plain` tells whether one is a page with its accessed flag.
     #[inline(always)]
-    fn fill(&mut self, probe: &mut impl Probe, index: Index, raw: u64) {
-        let span = probe.start();
-        let record = G::plain_page(raw)
-            .and_then(|to| self.records.get_mut(to.number().wrapping_sub(self.ram) as usize));
-        let entry = match record {
+    fn derive_each(
+        &mut self,
+        probe: &mut impl Probe,
+        group: Group,
+        raw: [u64; GROUP],
+        is_plain: impl Fn(u64) -> bool,
+    ) -> [u64; GROUP] {
+        let mut entries = raw;
+        for (member, entry) in entries.iter_mut().enumerate() {
+            let span = probe.start();
+            let slot = Slot::new(self.page, group.member(member));
+            *entry = if is_plain(*entry) {
+                self.derive_plain(slot, *entry)
+            } else {
+                other_leaf::<G, S>(self.output_bits, *entry)
+            };
+            probe.stop(Event::L1ePropagate, span);
+            probe.count(Event::ShadowEntries, 1);
+        }
+        entries
+    }
+
+    /// The shadow of a page with its accessed flag, entered in the reverse map.
+    #[inline(always)]
+    fn derive_plain(&mut self, slot: Slot, raw: u64) -> u64 {
+        let place = G::plain_frame(raw).number().wrapping_sub(self.ram);
+        match self.records.get_mut(place as usize) {
             Some(record) => {
-                let fresh = record.is_unused();
-                record.leaves.add(self.nodes, Slot::new(self.page, index).bits());
+                record.leaves.add(self.nodes, slot.bits());
                 let leaf = S::moved_leaf(raw, self.distance);
-                if fresh || record.shadows == 0 { leaf } else { protected::<G, S>(leaf) }
+                if record.shadows == 0 { leaf } else { protected::<G, S>(leaf) }
             }
             None => other_leaf::<G, S>(self.output_bits, raw),
-        };
-        self.table.set(index, entry);
-        probe.stop(Event::L1ePropagate, span);
-        probe.count(Event::ShadowEntries, 1);
+        }
     }
 }
 
-/// Most entries of most tables are not live, so eight are looked at at once: their number, log2.
-const GROUP_SHIFT: u32 = 3;
-/// Groups of a table.
-const GROUPS: u32 = ENTRIES as u32 >> GROUP_SHIFT;
-
-/// Entry `member` of a group.
+/// Whether any entry of a group is live. Most entries of most tables are not.
 #[inline(always)]
-const fn member_of(group: u32, member: u32) -> Index {
-    Index::wrapping(group << GROUP_SHIFT | member)
-}
-
-/// The entries of a group.
-#[inline(always)]
-fn members(group: u32) -> impl Iterator<Item = Index> {
-    (0..1 << GROUP_SHIFT).map(move |member| member_of(group, member))
-}
-
-/// Whether any entry of a group of a guest's table is live.
-#[inline(always)]
-fn any_live<G: GuestFormat>(guest: &impl Entries, group: u32) -> bool {
-    G::is_live(members(group).fold(0, |all, index| all | guest.get(index)))
+fn any_live<G: GuestFormat>(raw: &[u64; GROUP]) -> bool {
+    G::is_live(raw.iter().fold(0, |all, raw| all | raw))
 }
 
 /// The shadow leaf `leaf` of a table.
