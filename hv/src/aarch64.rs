@@ -276,7 +276,8 @@ fn run(host: &Host, plan: &Plan, bundle: &Bundle<'_>) -> Result<(), BootError> {
         phases: Phases::NONE,
     };
     let probe_cost = machine.shared.probe.prepare(bundle.header.sample);
-    machine.vcpu.make_current();
+    // SAFETY: the machine stays where it is until the guest is over and this function returns.
+    unsafe { machine.vcpu.make_current() };
     let end = machine.run();
 
     let records = arch::Mmu::<Arm>::record_bytes(&machine.mmu) as u64;

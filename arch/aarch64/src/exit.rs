@@ -19,6 +19,12 @@ impl Class {
     pub const UNKNOWN: Self = Self(0x00);
     /// WFI or WFE.
     pub const WAIT: Self = Self(0x01);
+    /// ST64B and its kin.
+    pub const LS64: Self = Self(0x0a);
+    /// MRRS, MSRR or a 128-bit system instruction.
+    pub const SYSTEM_REGISTER_128: Self = Self(0x14);
+    /// TSTART.
+    pub const TRANSACTION: Self = Self(0x1b);
     /// HVC in AArch64.
     pub const HVC: Self = Self(0x16);
     /// SMC in AArch64.
@@ -189,6 +195,8 @@ pub struct Abort<S: Space> {
     pub ipa: Addr<S>,
     /// Whether stage 1's walk asked for a table.
     pub walk: bool,
+    /// Whether stage 2 does not map it.
+    pub unmapped: bool,
     /// Whether stage 2 maps it, but not for this.
     pub permission: bool,
 }
@@ -207,6 +215,7 @@ fn abort<S: Space>(syndrome: Syndrome) -> Abort<S> {
         at,
         ipa: Addr::from_bits(page | at.page_offset()),
         walk: syndrome.has(Bits::STAGE1_WALK),
+        unmapped: syndrome.bits() & status::KIND == status::TRANSLATION,
         permission: syndrome.bits() & status::KIND == status::PERMISSION,
     }
 }
@@ -225,7 +234,12 @@ pub fn exit<S: Space>(context: &Context, classify: impl Fn(Abort<S>) -> Option<F
     match syndrome.class() {
         Class::HVC => Exit::Hypercall,
         Class::SMC => Exit::Firmware,
-        Class::SYSTEM_REGISTER | Class::SVE | Class::SME => Exit::Register,
+        Class::SYSTEM_REGISTER
+        | Class::SYSTEM_REGISTER_128
+        | Class::SVE
+        | Class::SME
+        | Class::LS64
+        | Class::TRANSACTION => Exit::Register,
         Class::DATA_ABORT_LOWER | Class::INSTRUCTION_ABORT_LOWER => {
             match classify(abort(syndrome)) {
                 Some(fault) => Exit::Memory(syndrome.access(fault)),

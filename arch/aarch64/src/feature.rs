@@ -15,6 +15,9 @@ pub const GUEST_PHYSICAL_BITS: u32 = 36;
 /// ID_AA64MMFR0_EL1.PARange for them.
 const PHYSICAL_RANGE: u64 = 0b0001;
 
+/// A field that counts from -1: the feature is not there.
+const ABSENT: u64 = 0xf;
+
 /// How a field is made from the processor's.
 #[derive(Clone, Copy, Debug)]
 enum Rule {
@@ -33,22 +36,21 @@ type Field = (u32, Rule);
 
 use Rule::{AtMost, Is, Pass, Stage1};
 
-/// "ID_AA64PFR0_EL1": EL0 and EL1 in AArch64 only, FP, AdvSIMD, GIC, RAS, DIT, CSV2, CSV3.
+/// "ID_AA64PFR0_EL1": EL0 and EL1 in AArch64 only, FP, AdvSIMD, GIC, DIT, CSV2, CSV3.
 const PFR0: &[Field] = &[
     (0, AtMost(1)),
     (4, AtMost(1)),
     (16, Pass),
     (20, Pass),
     (24, AtMost(1)),
-    (28, Pass),
     (48, Pass),
     (56, AtMost(1)),
     (60, Pass),
 ];
 /// "ID_AA64PFR1_EL1": BT, SSBS.
 const PFR1: &[Field] = &[(0, Pass), (4, Pass)];
-/// "ID_AA64DFR0_EL1": DebugVer, breakpoints, watchpoints, context breakpoints.
-const DFR0: &[Field] = &[(0, Pass), (12, Pass), (20, Pass), (28, Pass)];
+/// "ID_AA64DFR0_EL1": DebugVer, breakpoints, watchpoints, context breakpoints; no double lock.
+const DFR0: &[Field] = &[(0, Pass), (12, Pass), (20, Pass), (28, Pass), (36, Is(ABSENT))];
 /// "ID_AA64ISAR0_EL1": everything but TME.
 const ISAR0: &[Field] = &[
     (4, Pass),
@@ -90,10 +92,18 @@ const ISAR2: &[Field] =
 const MMFR0: &[Field] =
     &[(0, Is(PHYSICAL_RANGE)), (4, Pass), (20, Stage1(0)), (24, Stage1(0xf)), (28, Is(0))];
 /// "ID_AA64MMFR1_EL1": HAFDBS, HPDS, PAN, XNX is stage 2's, ETS, nTLBPA.
-const MMFR1: &[Field] = &[(0, Stage1(0)), (12, AtMost(1)), (20, Pass), (36, Pass), (48, Pass)];
+const MMFR1: &[Field] = &[(0, Stage1(0)), (12, AtMost(1)), (20, AtMost(2)), (36, Pass), (48, Pass)];
 /// "ID_AA64MMFR2_EL1": CnP, UAO, IESB, CCIDX, AT, IDS, TTL, E0PD.
-const MMFR2: &[Field] =
-    &[(0, Pass), (4, Pass), (12, Pass), (20, Pass), (32, Pass), (36, Pass), (48, Pass), (60, Pass)];
+const MMFR2: &[Field] = &[
+    (0, Pass),
+    (4, Pass),
+    (12, Pass),
+    (20, Pass),
+    (32, Pass),
+    (36, Pass),
+    (48, Pass),
+    (60, Stage1(0)),
+];
 
 /// What a guest reads in the ID register `crm`, `op2` (op0 = 3, op1 = 0, CRn = 0).
 #[must_use]

@@ -30,7 +30,11 @@ pub struct NestedMmu {
 /// Under a nested tree an IPA is a guest-physical address. A table that stage 1's walk did not get
 /// is missing.
 fn classify(abort: Abort<GuestPhys>) -> Option<Fault> {
-    Some(if abort.walk { Fault::Missing { at: abort.at } } else { Fault::Device { at: abort.ipa } })
+    match (abort.unmapped, abort.walk) {
+        (true, true) => Some(Fault::Missing { at: abort.at }),
+        (true, false) => Some(Fault::Device { at: abort.ipa }),
+        (false, _) => None,
+    }
 }
 
 /// What the guest's access meets whose tables are not in RAM: its own walk tells the level.

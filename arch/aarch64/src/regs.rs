@@ -59,8 +59,18 @@ bitflags! {
         const FLAT1 = 1 << 42;
         /// HWU059 to HWU162: hardware uses bits of a leaf.
         const HARDWARE_USE = 0xff << 43;
+        /// E0PD0 and E0PD1: a half is not for EL0.
+        const NO_USER_HALF = 0b11 << 55;
         /// DS: 52-bit addresses.
         const LARGE_ADDRESS = 1 << 59;
+        /// IRGN0, ORGN0 and SH0: how walks of TTBR0_EL1 access memory.
+        const WALK0 = 0b11_1111 << 8;
+        /// The same for TTBR1_EL1.
+        const WALK1 = 0b11_1111 << 24;
+        /// Walks of TTBR0_EL1: write-back, inner shareable.
+        const WALK0_CACHED = 0b11_0101 << 8;
+        /// Walks of TTBR1_EL1: write-back, inner shareable.
+        const WALK1_CACHED = 0b11_0101 << 24;
     }
 }
 
@@ -69,6 +79,7 @@ impl Tcr {
     pub const ABSENT: Self = Self::HARDWARE_ACCESS
         .union(Self::HARDWARE_DIRTY)
         .union(Self::HARDWARE_USE)
+        .union(Self::NO_USER_HALF)
         .union(Self::LARGE_ADDRESS);
     /// Bits of T0SZ and of T1SZ.
     const SIZE: u64 = 0x3f;
@@ -128,6 +139,8 @@ bitflags! {
         const NO_ERROR = 1 << 8;
         /// D: debug exceptions are masked.
         const NO_DEBUG = 1 << 9;
+        /// BTYPE: how the instruction was branched to.
+        const BRANCH_TYPE = 0b11 << 10;
         /// SSBS: speculative store bypass is safe.
         const SSBS = 1 << 12;
         /// SS: one instruction before a software step.
@@ -151,6 +164,8 @@ impl Pstate {
     /// Everything masked.
     const MASKED: Self =
         Self::NO_FIQ.union(Self::NO_IRQ).union(Self::NO_ERROR).union(Self::NO_DEBUG);
+    /// What belongs to one instruction.
+    pub const OF_ONE_INSTRUCTION: Self = Self::STEP.union(Self::BRANCH_TYPE);
     /// EL1h with everything masked: what a CPU starts in.
     pub const AT_RESET: Self = Self::EL1H.union(Self::MASKED);
 
@@ -191,7 +206,8 @@ impl Pstate {
 }
 
 bitflags! {
-    /// Fine-grained traps of register accesses: HFGRTR_EL2 and HFGWTR_EL2.
+    /// Fine-grained traps of register accesses: HFGRTR_EL2 and HFGWTR_EL2. Bits of the other polarity
+    /// (TPIDR2_EL0 and newer registers) are left 0 and trap: the features are hidden.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct RegisterTraps: u64 {
         /// SCTLR_EL1.
@@ -202,10 +218,6 @@ bitflags! {
         const TTBR0 = 1 << 36;
         /// TTBR1_EL1.
         const TTBR1 = 1 << 37;
-        /// TPIDR2_EL0 is *not* trapped.
-        const NOT_TPIDR2 = 1 << 55;
-        /// SMPRI_EL1 is *not* trapped.
-        const NOT_SMPRI = 1 << 54;
     }
 }
 
@@ -312,7 +324,7 @@ pub fn id_register(crm: u8, op2: u8) -> u64 {
 }
 
 /// Loads the roots of the EL1&0 regime, both with the same ASID, so that TCR_EL1.A1 does not matter.
-pub fn load_roots(tables: [u64; 2], asid: u16) {
+pub(crate) fn load_roots(tables: [u64; 2], asid: u16) {
     /// Where the ASID of a TTBR begins.
     const ASID_SHIFT: u32 = 48;
     let tag = u64::from(asid) << ASID_SHIFT;

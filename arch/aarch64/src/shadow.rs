@@ -59,6 +59,7 @@ pub struct ShadowMmu {
 /// What a fault of stage 2 under the windows means.
 fn classify(layout: &Layout, abort: Abort<Window>) -> Option<Fault> {
     match window(abort.ipa) {
+        InWindow::Hole(_) if !abort.unmapped => None,
         InWindow::Hole(_) if abort.walk => Some(Fault::Missing { at: abort.at }),
         InWindow::Hole(at) => Some(Fault::Device { at }),
         InWindow::Alias(at) if abort.permission => {
@@ -256,10 +257,12 @@ fn instruction_at(memory: &impl Memory, at: Gpa) -> Option<u32> {
     Some((both >> if at.bits() & UPPER == 0 { 0 } else { u32::BITS }) as u32)
 }
 
-/// TCR_EL1 as the hardware gets it: the guest's, with an output size that covers the windows.
+/// TCR_EL1 as the hardware gets it: the guest's, with an output size that covers the windows, and with
+/// walks that see the shadow tables as the hypervisor writes them.
 fn real_tcr(tcr: Tcr) -> Tcr {
-    let sized = tcr.with_clamped_sizes() - (Tcr::OUTPUT_SIZE | Tcr::GRANULE0 | Tcr::GRANULE1);
-    sized | Tcr::OUTPUT_40_BITS | Tcr::GRANULE1_4K
+    let ours = Tcr::OUTPUT_SIZE | Tcr::GRANULE0 | Tcr::GRANULE1 | Tcr::WALK0 | Tcr::WALK1;
+    let walks = Tcr::WALK0_CACHED | Tcr::WALK1_CACHED;
+    (tcr.with_clamped_sizes() - ours) | Tcr::OUTPUT_40_BITS | Tcr::GRANULE1_4K | walks
 }
 
 /// Puts roots into the hardware.
@@ -295,7 +298,9 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for ShadowMmu {
         if self.on {
             exit::exit(vcpu, |abort| classify(self.shadow.layout(), abort))
         } else {
-            exit::exit(vcpu, |abort: Abort<GuestPhys>| Some(Fault::Device { at: abort.ipa }))
+            exit::exit(vcpu, |abort: Abort<GuestPhys>| {
+                abort.unmapped.then_some(Fault::Device { at: abort.ipa })
+            })
         }
     }
 
@@ -305,15 +310,7 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for ShadowMmu {
         exit: &MemoryExit,
         is_device: impl FnOnce(Gpa) -> bool,
     ) -> Result<Verdict, Stop> {
-        let verdict = self.shadow.fault(world, exit.fault, is_device)?;
-        if let Fault::Protected { gpa, .. } = exit.fault
-            && exit.maintenance
-        {
-            // Stage 2 asks write permission of an invalidation; the store that it would lose is
-            // in memory already.
-            return Ok(Verdict::Device(gpa));
-        }
-        Ok(verdict)
+        Ok(self.shadow.fault(world, exit.fault, is_device)?)
     }
 
     fn store(
@@ -328,6 +325,12 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for ShadowMmu {
         {
             let value = vcpu.stored(&transfer);
             self.shadow.emulate_write(world, gpa, transfer.width, value)?;
+            vcpu.skip();
+            return Ok(());
+        }
+        if exit.maintenance {
+            // Stage 2 asks write permission of an invalidation; the store that it would lose is in
+            // memory already.
             vcpu.skip();
             return Ok(());
         }

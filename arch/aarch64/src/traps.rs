@@ -25,8 +25,9 @@ pub const VMID_FLAT: u16 = 1;
 /// The VMID of a shadowed guest whose MMU is on.
 pub const VMID_SHADOW: u16 = 2;
 
-/// CPTR_EL2 without VHE: RES1, TZ and TSM set, so that SVE and SME trap; FP and SIMD do not.
-const CPTR_NO_VECTOR_EXTENSIONS: u64 = 0x33ff;
+/// CPTR_EL2 without VHE: RES1, TZ and TSM set, so that SVE and SME trap; FP and SIMD do not. TAM set:
+/// activity monitors trap.
+const CPTR_NO_EXTENSIONS: u64 = 0x33ff | 1 << 30;
 
 /// MPIDR_EL1: bit 31 is RES1; affinity 0.0.0.0.
 const MPIDR_RES1: u64 = 1 << 31;
@@ -58,10 +59,11 @@ pub fn common() {
             + HCR_EL2::TID3::SET
             + HCR_EL2::TIDCP::SET
             + HCR_EL2::TLOR::SET
+            + HCR_EL2::TERR::SET
             + HCR_EL2::API::SET
             + HCR_EL2::APK::SET,
     );
-    aarch64_cpu::registers::CPTR_EL2.set(CPTR_NO_VECTOR_EXTENSIONS);
+    aarch64_cpu::registers::CPTR_EL2.set(CPTR_NO_EXTENSIONS);
     // Performance counters are the instruments'.
     MDCR_EL2.set(MDCR_EL2.get() | (MDCR_EL2::TPM::SET + MDCR_EL2::TPMCR::SET).value);
     // Both timers and both counters are the guest's.
@@ -85,11 +87,8 @@ pub fn common() {
         regs::clear_extended_configuration();
     }
     if feature::has_fine_traps() {
-        regs::set_fine_traps(
-            RegisterTraps::NOT_TPIDR2 | RegisterTraps::NOT_SMPRI,
-            RegisterTraps::NOT_TPIDR2 | RegisterTraps::NOT_SMPRI,
-            InstructionTraps::empty(),
-        );
+        let none = RegisterTraps::empty();
+        regs::set_fine_traps(none, none, InstructionTraps::empty());
     }
 }
 
@@ -99,13 +98,12 @@ pub fn common() {
 pub fn catch_translation(mmu_on: bool) {
     if feature::has_fine_traps() {
         let both = RegisterTraps::TCR | RegisterTraps::TTBR0 | RegisterTraps::TTBR1;
-        let ours = RegisterTraps::NOT_TPIDR2 | RegisterTraps::NOT_SMPRI;
         let translate = if mmu_on {
             InstructionTraps::TRANSLATE | InstructionTraps::TRANSLATE_ANY
         } else {
             InstructionTraps::empty()
         };
-        regs::set_fine_traps(both | ours, both | RegisterTraps::SCTLR | ours, translate);
+        regs::set_fine_traps(both, both | RegisterTraps::SCTLR, translate);
     } else {
         let caught = HCR_EL2::TVM::SET + HCR_EL2::TRVM::SET;
         HCR_EL2.set(HCR_EL2.get() | caught.value);
@@ -113,7 +111,7 @@ pub fn catch_translation(mmu_on: bool) {
 }
 
 /// Puts a stage 2 tree into place under a VMID.
-pub fn load_stage2(root: Hpa, vmid: u16) {
+pub(crate) fn load_stage2(root: Hpa, vmid: u16) {
     /// Where the VMID begins.
     const VMID_SHIFT: u32 = 48;
     VTTBR_EL2.set(root.bits() | u64::from(vmid) << VMID_SHIFT);

@@ -186,8 +186,12 @@ impl Context {
         Self { x, elr: entry, spsr: Pstate::AT_RESET.bits(), vector: 0 }
     }
 
-    /// Makes this the context that guest exits are saved to. It does not move from here on.
-    pub fn make_current(&mut self) {
+    /// Makes this the context that guest exits are saved to.
+    ///
+    /// # Safety
+    ///
+    /// It neither moves nor goes away as long as a guest may be entered.
+    pub unsafe fn make_current(&mut self) {
         TPIDR_EL2.set(core::ptr::from_mut(self) as u64);
     }
 
@@ -312,9 +316,12 @@ impl Vcpu for Context {
         self.set_register(transfer.register, kept);
     }
 
+    /// As if the instruction had been executed: a branch target was reached, and a step of the guest's
+    /// own is over.
     #[inline]
     fn skip(&mut self) {
         self.elr = self.elr.wrapping_add(INSTRUCTION);
+        self.spsr &= !Pstate::OF_ONE_INSTRUCTION.bits();
     }
 
     fn reflect(&mut self, fault: GuestFault, exit: &MemoryExit) {

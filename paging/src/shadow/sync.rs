@@ -225,18 +225,28 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     ) {
         for place in first.get()..=last.get() {
             let index = Index::wrapping(place as u32);
-            let raw = guest.get(index);
-            match self.only_shadow(frame) {
-                Some(page) => {
-                    self.propagate(world, Slot::new(page, index), raw);
-                    let stores = &mut self.pages[page.number() as usize].stores;
-                    *stores = stores.wrapping_add(1);
-                    if stores.is_multiple_of(STORES_TO_SUSPECT) {
-                        self.abandon_unused(world, frame);
-                    }
+            self.sync_entry(world, frame, index, guest.get(index));
+        }
+    }
+
+    /// The guest's entry `index` of the table in `frame` is `raw` now.
+    fn sync_entry<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        frame: Frame<GuestPhys>,
+        index: Index,
+        raw: u64,
+    ) {
+        match self.only_shadow(frame) {
+            Some(page) => {
+                self.propagate(world, Slot::new(page, index), raw);
+                let stores = &mut self.pages[page.number() as usize].stores;
+                *stores = stores.wrapping_add(1);
+                if stores.is_multiple_of(STORES_TO_SUSPECT) {
+                    self.abandon_unused(world, frame);
                 }
-                None => self.sync_each(world, frame, index, raw),
             }
+            None => self.sync_each(world, frame, index, raw),
         }
     }
 
@@ -376,12 +386,13 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let index = |offset: u64| Index::wrapping((offset >> ENTRY_SHIFT) as u32);
         if width == ENTRY_SHIFT && first.is_multiple_of(1 << ENTRY_SHIFT) {
             guest.set(index(first), value);
+            self.sync_entry(world, at.frame(), index(first), value);
         } else {
             for entry in [index(first), index(last)] {
                 guest.set(entry, merged(guest.get(entry), entry, first, width, value));
             }
+            self.sync(world, (at.frame(), guest), index(first), index(last));
         }
-        self.sync(world, (at.frame(), guest), index(first), index(last));
         Ok(())
     }
 
