@@ -56,6 +56,7 @@ fn main() {
         done += 1;
         println!("@ table-stores store={} entries={}", kind.name, kind.entries);
     }
+    table.try_across();
     println!("@ table-stores kinds={done} faults={}", FAULTS.load(Relaxed));
 }
 
@@ -121,6 +122,28 @@ impl Table {
         for page in first.saturating_sub(1)..(first + count + 1).min(ENTRIES) {
             self.expect(page, Some(mark(0, page)), kind.name);
         }
+    }
+
+    /// Clears and makes half of the first entry by stores that begin in the page before the table.
+    fn try_across(&self) {
+        const HALF: u32 = 32;
+        let Some(plain) = KINDS.iter().find(|kind| kind.name == "str") else { return };
+        let before = self.entries.wrapping_sub(1);
+        // SAFETY: the 8 bytes before the table, which is identity-mapped with them.
+        let previous = unsafe { space::load(before) };
+        let whole = self.value(0, 0);
+        for entry in [whole >> HALF << HALF, whole] {
+            let across = [previous >> HALF | entry << HALF; MOST];
+            let at = before.wrapping_byte_add(HALF as usize / 8);
+            // SAFETY: four bytes that stay as they are, and half an entry of the table.
+            unsafe { (plain.change)(at, across.as_ptr(), across.as_ptr()) };
+            // SAFETY: as above.
+            let held = unsafe { [space::load(before), space::load(self.entries)] };
+            check!(held == [previous, entry], "across: {held:x?}, not {:x?}", [previous, entry]);
+            tlb::pages(self.space.asid(), USER, 1);
+            self.expect(0, (entry == whole).then_some(mark(0, 0)), "across");
+        }
+        println!("@ table-stores store=str-across entries=1");
     }
 
     /// Changes entries by a kind of store, checks that they hold what was stored, and invalidates.
