@@ -138,8 +138,10 @@ impl Table {
             // SAFETY: four bytes that stay as they are, and half an entry of the table.
             unsafe { (plain.change)(at, across.as_ptr(), across.as_ptr()) };
             // SAFETY: as above.
-            let held = unsafe { [space::load(before), space::load(self.entries)] };
-            check!(held == [previous, entry], "across: {held:x?}, not {:x?}", [previous, entry]);
+            let kept = unsafe { space::load(before) };
+            // SAFETY: an entry of the table.
+            let held = unsafe { space::load(self.entries) };
+            check!((kept, held) == (previous, entry), "across: {kept:#x}, {held:#x}");
             tlb::pages(self.space.asid(), USER, 1);
             self.expect(0, (entry == whole).then_some(mark(0, 0)), "across");
         }
