@@ -7,7 +7,7 @@ use core::ptr::NonNull;
 use arch_aarch64::boot::{self, Region};
 use arch_aarch64::clock;
 use arch_aarch64::console::Serial;
-use arch_aarch64::feature::{self, GUEST_PHYSICAL_BITS};
+use arch_aarch64::feature;
 use arch_aarch64::gic::Gic;
 use arch_aarch64::phys::{Caching, PhysicalMemory};
 use arch_aarch64::power;
@@ -189,7 +189,7 @@ fn map_memory(host: &Host, plan: &Plan, image: &Range) -> Result<(), BootError> 
     static mut FRAMES: Frames = Frames([0; MAP_FRAMES * PAGE_SIZE as usize]);
     let frames = Hpa::from_bits((&raw mut FRAMES) as u64);
 
-    let nothing = Layout::new(Frame::from_number(0), 0, frames.frame(), GUEST_PHYSICAL_BITS);
+    let nothing = Layout::new(Frame::from_number(0), 0, frames.frame());
     // SAFETY: the frames are used here alone; there is no guest RAM.
     let memory = unsafe { PhysicalMemory::new(frames, MAP_FRAMES, nothing, Caching::Off) };
     let mut pool = Pool::new(MAP_FRAMES as u32);
@@ -238,7 +238,7 @@ fn load(plan: &Plan, bundle: &Bundle<'_>) {
 fn run(host: &Host, plan: &Plan, bundle: &Bundle<'_>) -> Result<(), BootError> {
     let unit = clock::start();
     load(plan, bundle);
-    let layout = hv::boot::layout(bundle.header, plan, GUEST_PHYSICAL_BITS);
+    let layout = hv::boot::layout(bundle.header, plan);
     let frames = (plan.pool.size() / PAGE_SIZE) as usize;
     // SAFETY: the plan gives the pool to tables and the guest's range to the guest; both are mapped.
     let memory = unsafe {

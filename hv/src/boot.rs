@@ -284,11 +284,10 @@ pub fn plan(ram: Range, taken: &[Range], bundle: &Bundle<'_>) -> Result<Plan, Bo
 
 /// The guest's physical addresses, its RAM standing where the plan says.
 #[must_use]
-pub const fn layout(header: &Header, plan: &Plan, output_bits: u32) -> Layout {
+pub const fn layout(header: &Header, plan: &Plan) -> Layout {
     Layout::new(
         Frame::from_number(header.ram_base / PAGE_SIZE),
         header.ram_size / PAGE_SIZE,
         Hpa::from_bits(plan.guest.start).frame(),
-        output_bits,
     )
 }

@@ -12,7 +12,6 @@ pub struct Layout {
     ram: Frame<GuestPhys>,
     frames: u64,
     backing: Frame<HostPhys>,
-    output_bits: u32,
 }
 
 /// What a block of guest-physical addresses holds.
@@ -27,16 +26,10 @@ pub enum Backing {
 }
 
 impl Layout {
-    /// The layout of `frames` frames of RAM from `ram` on that stand at `backing`, in a space of
-    /// `output_bits`-bit addresses.
+    /// The layout of `frames` frames of RAM from `ram` on that stand at `backing`.
     #[must_use]
-    pub const fn new(
-        ram: Frame<GuestPhys>,
-        frames: u64,
-        backing: Frame<HostPhys>,
-        output_bits: u32,
-    ) -> Self {
-        Self { ram, frames, backing, output_bits }
+    pub const fn new(ram: Frame<GuestPhys>, frames: u64, backing: Frame<HostPhys>) -> Self {
+        Self { ram, frames, backing }
     }
 
     /// The part of it that addresses of `output_bits` bits reach.
@@ -64,12 +57,6 @@ impl Layout {
     #[must_use]
     pub const fn backing(&self) -> Frame<HostPhys> {
         self.backing
-    }
-
-    /// Bits of a guest-physical address.
-    #[must_use]
-    pub const fn output_bits(&self) -> u32 {
-        self.output_bits
     }
 
     /// Which frame of RAM this is, counted from the first, unless it is none.
@@ -124,7 +111,7 @@ mod tests {
     use super::*;
 
     fn layout() -> Layout {
-        Layout::new(Frame::from_number(0x40000), 0x40000, Frame::from_number(0x80000), 36)
+        Layout::new(Frame::from_number(0x40000), 0x40000, Frame::from_number(0x80000))
     }
 
     #[test]
@@ -134,14 +121,13 @@ mod tests {
         assert_eq!(block(0x40200, Level::BLOCK_2M), Backing::Ram(Frame::from_number(0x80200)));
         assert_eq!(block(0, Level::BLOCK_1G), Backing::Device);
         assert_eq!(block(0, Level::TOP), Backing::Mixed);
-        let shifted =
-            Layout::new(Frame::from_number(0x40000), 0x200, Frame::from_number(0x80100), 36);
+        let shifted = Layout::new(Frame::from_number(0x40000), 0x200, Frame::from_number(0x80100));
         assert_eq!(shifted.block(Frame::from_number(0x40000), Level::BLOCK_2M), Backing::Mixed);
     }
 
     #[test]
     fn small_addresses_reach_a_part() {
-        let wide = Layout::new(Frame::from_number(0x40000), 0x80000, Frame::from_number(0), 36);
+        let wide = Layout::new(Frame::from_number(0x40000), 0x80000, Frame::from_number(0));
         assert_eq!(wide.within(36).frames(), 0x80000);
         assert_eq!(wide.within(31).frames(), 0x40000);
         assert_eq!(wide.within(30).frames(), 0);

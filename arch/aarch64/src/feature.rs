@@ -126,13 +126,7 @@ pub fn guest_id(crm: u8, op2: u8, shadow: bool) -> u64 {
         let has = raw >> shift & FIELD;
         let told = match rule {
             Pass => has,
-            AtMost(limit) if has == FIELD => {
-                if limit == 0 {
-                    0
-                } else {
-                    has
-                }
-            }
+            AtMost(_) if has == ABSENT => ABSENT,
             AtMost(limit) => has.min(limit),
             Is(told) => told,
             Stage1(told) => {

@@ -303,7 +303,7 @@ pub fn sp_el1() -> u64 {
     read_register!("sp_el1")
 }
 
-/// ID_AA64MMFR3_EL1 and its kind are read by number: `feature` knows which.
+/// An ID register by its number (op0 = 3, op1 = 0, CRn = 0); 0 for those that no guest is shown.
 #[must_use]
 pub fn id_register(crm: u8, op2: u8) -> u64 {
     macro_rules! table {

@@ -23,7 +23,7 @@ mod recorder;
 
 pub use distribution::{BUCKETS, Distribution};
 pub use event::{Event, Kind};
-pub use recorder::{Counts, Full, Marks, Off};
+pub use recorder::{Counts, Full, Off};
 
 /// A counter that rises by one for each unit of time.
 pub trait Clock {

@@ -253,9 +253,6 @@ impl<C: Clock> Probe for Full<C> {
     }
 }
 
-/// Counts for tests, so that a test can require that a path was taken.
-pub type Marks = Counts;
-
 #[cfg(test)]
 mod tests {
     use core::cell::Cell;

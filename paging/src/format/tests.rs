@@ -254,7 +254,7 @@ fn a_walk_agrees_with_tables_that_others_built() {
     }
     let root = Gpa::from_bits(map.to_physical().0 as u64);
     let tables = map.translation().as_bytes();
-    let layout = Layout::new(Gpa::from_bits(BASE).frame(), 64, Frame::from_number(0x80000), 40);
+    let layout = Layout::new(Gpa::from_bits(BASE).frame(), 64, Frame::from_number(0x80000));
     let parts = Parts::new(layout, 1, Stage::One);
     for (place, word) in tables.chunks_exact(8).enumerate() {
         let at = Gpa::from_bits(BASE + 8 * place as u64);
@@ -299,7 +299,7 @@ fn a_tree_is_what_others_build() {
         | Stage2Attributes::ACCESS_FLAG;
     let pieces = [(0x4000_0000, 0x4000_0000, 0x8000_0000), (0x20_0000, 0x20_3000, 0x1_0020_0000)];
     let mut theirs = RootTable::new(TargetAllocator::new(0), 1, TheirStage2);
-    let layout = Layout::new(Frame::from_number(0x40000), 1, Frame::from_number(0x80000), 40);
+    let layout = Layout::new(Frame::from_number(0x40000), 1, Frame::from_number(0x80000));
     let mut parts = Parts::new(layout, 16, Stage::Two);
     let mut tools = Tools { memory: &parts.memory, pool: &mut parts.pool, tlb: &mut parts.tlb };
     let mut ours =

@@ -63,12 +63,7 @@ impl Config {
     pub fn layout(&self) -> Layout {
         let [ram, backing] = [self.base, self.backing];
         let frames = self.ram / PAGE_SIZE;
-        Layout::new(
-            Gpa::from_bits(ram).frame(),
-            frames,
-            Addr::from_bits(backing).frame(),
-            self.regime.output_bits,
-        )
+        Layout::new(Gpa::from_bits(ram).frame(), frames, Addr::from_bits(backing).frame())
     }
 }
 

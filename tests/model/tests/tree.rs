@@ -19,7 +19,7 @@ type Change = (bool, u64, u64, bool);
 
 /// Runs `changes` and compares the tree with a map of pages after each.
 fn run(changes: &[Change], largest: Level) {
-    let layout = Layout::new(Frame::from_number(0x40000), 1, Frame::from_number(0x80000), 39);
+    let layout = Layout::new(Frame::from_number(0x40000), 1, Frame::from_number(0x80000));
     let mut parts = Parts::new(layout, 64, Stage::Two);
     let mut tree = Tree::<Stage2, _, _>::new(Level::BLOCK_1G, &parts.memory, &mut parts.pool)
         .expect("a frame for the root");
@@ -86,7 +86,7 @@ fn a_gigabyte_is_split_twice() {
 /// Two splits are needed and there is a frame for one: what was split stays so, and walks see it.
 #[test]
 fn a_split_that_is_not_the_last_is_published() {
-    let layout = Layout::new(Frame::from_number(0), 1, Frame::from_number(0x80000), 39);
+    let layout = Layout::new(Frame::from_number(0), 1, Frame::from_number(0x80000));
     let mut parts = Parts::new(layout, 2, Stage::Two);
     let mut tree = Tree::<Stage2, _, _>::new(Level::BLOCK_1G, &parts.memory, &mut parts.pool)
         .expect("a frame for the root");
@@ -114,7 +114,7 @@ fn a_large_leaf_does_not_go_into_a_table_of_small_ones() {
 
 #[test]
 fn addresses_beyond_the_tree_are_refused() {
-    let layout = Layout::new(Frame::from_number(0), 1, Frame::from_number(0x80000), 39);
+    let layout = Layout::new(Frame::from_number(0), 1, Frame::from_number(0x80000));
     let mut parts = Parts::new(layout, 8, Stage::Two);
     let mut tree = Tree::<Stage2, _, _>::new(Level::BLOCK_1G, &parts.memory, &mut parts.pool)
         .expect("a frame for the root");
