@@ -1,6 +1,7 @@
 //! Why a guest was left, in words that both architectures share.
 
 use paging::fault::Fault;
+use probe::Event;
 
 /// Why a guest was left, as far as portable code decides about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,16 +12,23 @@ pub enum Exit {
     Firmware,
     /// Our tables did not allow a memory access.
     Memory(MemoryExit),
-    /// It touched a system register that is not its own. The processor's side knows which.
-    Register,
+    /// It touched a system register that is not its own, or asked the processor about itself. The
+    /// processor's side knows which; the event is what it counts as.
+    Register(Event),
+    /// It accessed an I/O port.
+    Port(Port),
     /// An interrupt of the machine itself is pending.
     Interrupt,
     /// It waits.
     Idle,
     /// The one instruction that the hypervisor let it run is over.
     Step,
+    /// It can take an interrupt from now on, of which the hypervisor wanted to know.
+    Window,
     /// The memory system signalled an error that belongs to no instruction.
     Error,
+    /// Its processor shut down: a fault in the handling of a double fault.
+    Shutdown,
     /// It did what it may not, or what nobody foresaw. The processor's side knows what.
     Unknown,
 }
@@ -38,10 +46,22 @@ pub struct MemoryExit {
     pub maintenance: bool,
 }
 
-/// A load or store of one general-purpose register.
+/// An access to an I/O port, of the register that a [`Transfer`] names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Which port.
+    pub number: u16,
+    /// What is moved; `None` for an instruction that moves a string.
+    pub transfer: Option<Transfer>,
+}
+
+/// What an instruction moves between a register and memory. One that reads and writes does so in
+/// this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transfer {
-    /// Whether it is a store.
+    /// Whether it loads.
+    pub read: bool,
+    /// Whether it stores.
     pub write: bool,
     /// Bytes, log2: 0 to 3.
     pub width: u32,
@@ -68,6 +88,14 @@ pub enum Stop {
     OutOfFrames,
     /// An error of the memory system was signalled while it ran.
     SystemError,
+    /// Its processor shut down.
+    TripleFault,
+    /// It turned on a kind of paging that shadow paging does not know.
+    PagingMode,
+    /// It entered a mode of the processor that the hypervisor cannot run.
+    ProcessorMode,
+    /// It moves strings through an I/O port.
+    StringPort,
 }
 
 impl Stop {
@@ -81,6 +109,10 @@ impl Stop {
             Self::UnknownExit => "unknown_exit",
             Self::OutOfFrames => "out_of_table_frames",
             Self::SystemError => "system_error",
+            Self::TripleFault => "triple_fault",
+            Self::PagingMode => "paging_mode_not_4_level",
+            Self::ProcessorMode => "processor_mode",
+            Self::StringPort => "string_port_access",
         }
     }
 }

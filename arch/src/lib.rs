@@ -11,20 +11,24 @@ pub mod irq;
 use core::fmt;
 
 use exit::{Exit, MemoryExit, Stop, Transfer};
-use irq::{ListRegisters, PhysicalInterrupts};
 use paging::addr::Gpa;
 use paging::fault::{GuestFault, Verdict};
 use paging::mem::{Env, World};
 use probe::Probe;
 
-/// The types of one machine: a processor, a way to virtualize its MMU, a probe.
-pub trait Platform: Env + Sized {
+/// The types of one machine: a processor, a way to virtualize its MMU, and what both work with.
+///
+/// The world of page tables is a type of its own, so that two kinds of virtualization hardware in one
+/// image share the code of the paging mode.
+pub trait Platform: Sized {
+    /// Memory, TLB and probe.
+    type Env: Env;
     /// A virtual CPU.
     type Vcpu: Vcpu;
     /// How its MMU is virtualized.
     type Mmu: Mmu<Self>;
     /// The interrupt hardware.
-    type Interrupts: ListRegisters + PhysicalInterrupts;
+    type Interrupts;
 }
 
 /// A virtual CPU, which lives on one physical CPU.
@@ -40,6 +44,9 @@ pub trait Vcpu {
     fn argument(&self, number: usize) -> u64;
     /// Sets result `number` of the hypercall at hand, 0 to 3.
     fn set_result(&mut self, number: usize, value: u64);
+
+    /// Moves on behind the hypercall at hand, where the hardware has not done so.
+    fn leave_call(&mut self) {}
 
     /// The value that the store at hand moves.
     fn stored(&self, transfer: &Transfer) -> u64;
@@ -70,6 +77,8 @@ pub enum Register {
     Generate(u64, irq::Group),
     /// There is no such register for this guest.
     Undefined,
+    /// The guest has been given the exception that its access meets.
+    Refused,
 }
 
 /// A virtualized MMU: nested or shadow.
@@ -88,7 +97,7 @@ pub trait Mmu<P: Platform> {
     /// The reason for which the guest has to be stopped.
     fn fault(
         &mut self,
-        world: &mut World<'_, P>,
+        world: &mut World<'_, P::Env>,
         exit: &MemoryExit,
         is_device: impl FnOnce(Gpa) -> bool,
     ) -> Result<Verdict, Stop>;
@@ -101,7 +110,7 @@ pub trait Mmu<P: Platform> {
     /// The reason for which the guest has to be stopped.
     fn store(
         &mut self,
-        world: &mut World<'_, P>,
+        world: &mut World<'_, P::Env>,
         vcpu: &mut P::Vcpu,
         exit: &MemoryExit,
         gpa: Gpa,
@@ -112,7 +121,7 @@ pub trait Mmu<P: Platform> {
     /// # Errors
     ///
     /// The reason for which the guest has to be stopped.
-    fn stepped(&mut self, world: &mut World<'_, P>, vcpu: &mut P::Vcpu) -> Result<(), Stop>;
+    fn stepped(&mut self, world: &mut World<'_, P::Env>, vcpu: &mut P::Vcpu) -> Result<(), Stop>;
 
     /// Emulates the access to a system register at hand, and moves on behind it unless there is no
     /// such register.
@@ -120,7 +129,23 @@ pub trait Mmu<P: Platform> {
     /// # Errors
     ///
     /// The reason for which the guest has to be stopped.
-    fn register(&mut self, world: &mut World<'_, P>, vcpu: &mut P::Vcpu) -> Result<Register, Stop>;
+    fn register(
+        &mut self,
+        world: &mut World<'_, P::Env>,
+        vcpu: &mut P::Vcpu,
+    ) -> Result<Register, Stop>;
+
+    /// What the access to a device at hand moves.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::UndescribedAccess`] if nobody can tell.
+    fn transfer(
+        &mut self,
+        world: &mut World<'_, P::Env>,
+        vcpu: &mut P::Vcpu,
+        exit: &MemoryExit,
+    ) -> Result<Transfer, Stop>;
 
     /// Bytes of the records that the mode keeps of guest frames.
     fn record_bytes(&self) -> usize;

@@ -15,7 +15,7 @@ use arch_aarch64::tlb::Broadcast;
 use arch_aarch64::vcpu::{self, Context};
 use dtoolkit::fdt::Fdt;
 use hv::boot::{BootError, Bundle, Host, Plan, Range};
-use hv::device::Bus;
+use hv::device::virt::Virt;
 use hv::machine::{GuestConsole, Line, Machine, Shared};
 use hv::phase::Phases;
 use hv::report::{Facts, Report};
@@ -56,6 +56,7 @@ impl Env for Arm {
 }
 
 impl arch::Platform for Arm {
+    type Env = Self;
     type Vcpu = Context;
     type Mmu = Mmu;
     type Interrupts = Gic;
@@ -265,12 +266,12 @@ fn run(host: &Host, plan: &Plan, bundle: &Bundle<'_>) -> Result<(), BootError> {
         .enable_shared(host.serial_interrupt, boot::affinity())
         .map_err(|_| BootError::Lacks("the PL011's interrupt is no shared one"))?;
 
-    let bus = Bus::new(bundle.devices).map_err(|_| BootError::BadDevices)?;
-    let mut machine: Machine<Arm, SerialLine> = Machine {
+    let board = Virt::new(bundle.devices).map_err(|_| BootError::BadDevices)?;
+    let mut machine: Machine<Arm, Virt, SerialLine> = Machine {
         vcpu: Context::new(bundle.header.entry, bundle.header.argument),
         mmu,
         shared: Shared { memory, pool, tlb, probe: PROBE },
-        bus,
+        board,
         interrupts,
         console: GuestConsole { line: SerialLine(serial) },
         phases: Phases::NONE,
@@ -283,6 +284,7 @@ fn run(host: &Host, plan: &Plan, bundle: &Bundle<'_>) -> Result<(), BootError> {
     let records = arch::Mmu::<Arm>::record_bytes(&machine.mmu) as u64;
     let facts = Facts {
         arch: "aarch64",
+        hardware: "el2",
         machine: &bundle.header.name,
         image: &bundle.header.image,
         ram: bundle.header.ram_size,

@@ -1,9 +1,9 @@
 //! Emulated devices: what a guest finds behind the addresses that are not memory.
 //!
-//! A [`Bus`] holds one machine's devices and the windows of guest-physical addresses in which their
-//! registers appear. An access is an address, a [`Width`] and perhaps a value. The set of devices is
-//! closed, so finding one is a scan over a handful of windows and reaching its register is a `match`:
-//! no allocation, no table of functions, and nothing that the optimizer cannot look through.
+//! A [`Board`] holds one machine's devices: [`virt::Virt`] those of Arm machines, [`pc::Pc`] those of
+//! a PC. An access is an address, a [`Width`] and perhaps a value. The set of devices of a board is
+//! closed, so finding one is a few comparisons and reaching its register is a `match`: no
+//! allocation, no table of functions, and nothing that the optimizer cannot look through.
 //!
 //! Accesses are the guest's and may be anything. A register that does not exist, or is accessed in a
 //! width that it does not support, reads as zero and ignores writes, as the manuals allow
@@ -18,12 +18,14 @@
 
 pub mod gicv3;
 pub mod pl011;
+pub mod virt;
 
-use arch::irq::{ListRegisters, PhysicalInterrupts};
-use gicv3::{Frame, Gic};
-use hv_abi::bundle;
+use arch::Platform;
+use arch::irq::Group;
 use paging::addr::Gpa;
-use pl011::Pl011;
+
+use crate::machine::End;
+use crate::psci;
 
 /// How many bytes an access moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,196 +94,70 @@ pub trait Console {
     fn put(&mut self, byte: u8);
 }
 
-/// Why a machine's devices cannot be built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BusError {
-    /// The bundle names a device of a kind that does not exist.
-    UnknownKind(u32),
-    /// There may be only one device of this kind.
-    Duplicate(u32),
-    /// More devices than [`bundle::MAX_DEVICES`].
-    TooMany,
-    /// A device's interrupt is not a shared peripheral interrupt that the controller has.
-    BadInterrupt(u32),
-    /// A device's registers end beyond the last address, or there are none.
-    BadWindow(u64),
-}
+/// The devices of one machine, and their side of the interrupts of the machine under it.
+pub trait Board<P: Platform> {
+    /// Whether a device answers at `at`.
+    fn contains(&self, at: Gpa) -> bool;
 
-/// What answers in a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target {
-    /// Part of the interrupt controller.
-    Gic(Frame),
-    /// The console.
-    Uart,
-}
+    /// The guest reads at `at`. Returns the value, zero-extended, or what the bus gives where no
+    /// device answers.
+    fn read(&mut self, at: Gpa, width: Width, cpu: &mut P::Interrupts) -> u64;
 
-/// A range of guest-physical addresses and what answers there.
-#[derive(Clone, Copy, Debug)]
-struct Window {
-    /// The first address.
-    base: u64,
-    /// How many bytes.
-    size: u64,
-    /// What answers.
-    target: Target,
-}
-
-impl Window {
-    /// No address at all.
-    const NONE: Self = Self { base: 0, size: 0, target: Target::Uart };
-}
-
-/// The devices of one machine.
-#[derive(Debug)]
-pub struct Bus {
-    /// Where the devices are. Unused windows are empty and match nothing.
-    windows: [Window; bundle::MAX_DEVICES],
-    /// How many windows are in use.
-    used: usize,
-    /// The interrupt controller.
-    pub gic: Gic,
-    /// The console.
-    uart: Pl011,
-    /// The console's interrupt; 0 if it has none.
-    uart_interrupt: u32,
-}
-
-impl Bus {
-    /// A machine with `devices`.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the list.
-    pub fn new(devices: &[bundle::Device]) -> Result<Self, BusError> {
-        let mut bus = Self {
-            windows: [Window::NONE; bundle::MAX_DEVICES],
-            used: 0,
-            gic: Gic::new(),
-            uart: Pl011::new(),
-            uart_interrupt: 0,
-        };
-        for device in devices {
-            bus.add(device)?;
-        }
-        Ok(bus)
-    }
-
-    /// Adds one device.
-    fn add(&mut self, device: &bundle::Device) -> Result<(), BusError> {
-        let target = match device.kind {
-            bundle::DEVICE_PL011 => Target::Uart,
-            bundle::DEVICE_GICV3_DISTRIBUTOR => Target::Gic(Frame::Distributor),
-            bundle::DEVICE_GICV3_REDISTRIBUTOR => Target::Gic(Frame::Redistributor),
-            unknown => return Err(BusError::UnknownKind(unknown)),
-        };
-        if self.windows().iter().any(|window| window.target == target) {
-            return Err(BusError::Duplicate(device.kind));
-        }
-        if device.size == 0 || device.base.checked_add(device.size).is_none() {
-            return Err(BusError::BadWindow(device.base));
-        }
-        if target == Target::Uart {
-            if device.interrupt != 0 && !gicv3::is_shared(device.interrupt) {
-                return Err(BusError::BadInterrupt(device.interrupt));
-            }
-            self.uart_interrupt = device.interrupt;
-        }
-        let window = self.windows.get_mut(self.used).ok_or(BusError::TooMany)?;
-        *window = Window { base: device.base, size: device.size, target };
-        self.used = self.used.saturating_add(1);
-        Ok(())
-    }
-
-    /// The windows in use.
-    fn windows(&self) -> &[Window] {
-        self.windows.get(..self.used).unwrap_or(&[])
-    }
-
-    /// What answers at `gpa`, and the offset there.
-    #[inline]
-    fn find(&self, gpa: Gpa) -> Option<(Target, u64)> {
-        self.windows().iter().find_map(|window| {
-            let offset = gpa.bits().wrapping_sub(window.base);
-            (offset < window.size).then_some((window.target, offset))
-        })
-    }
-
-    /// Whether a device answers at `gpa`.
-    #[must_use]
-    pub fn contains(&self, gpa: Gpa) -> bool {
-        self.find(gpa).is_some()
-    }
-
-    /// The guest reads. `None` if no device answers at `gpa`; otherwise the value, zero-extended.
-    #[inline]
-    pub fn read(&mut self, gpa: Gpa, width: Width, lists: &impl ListRegisters) -> Option<u64> {
-        let (target, offset) = self.find(gpa)?;
-        Some(match target {
-            Target::Gic(frame) => self.gic.read(frame, offset, width, lists),
-            Target::Uart => {
-                let value = self.uart.read(offset, width);
-                self.sample_uart();
-                value
-            }
-        })
-    }
-
-    /// The guest writes; bits of `value` beyond `width` do not matter. `None` if no device answers
-    /// at `gpa`.
-    #[inline]
-    pub fn write(
+    /// The guest writes at `at`; bits of `value` beyond `width` do not matter.
+    fn write(
         &mut self,
-        gpa: Gpa,
+        at: Gpa,
         width: Width,
         value: u64,
-        cpu: &mut (impl ListRegisters + PhysicalInterrupts),
+        cpu: &mut P::Interrupts,
         console: &mut impl Console,
-    ) -> Option<()> {
-        let (target, offset) = self.find(gpa)?;
-        match target {
-            Target::Gic(frame) => self.gic.write(frame, offset, width, value, cpu),
-            Target::Uart => {
-                self.uart.write(offset, width, value, console);
-                self.sample_uart();
-            }
-        }
-        Some(())
+    );
+
+    /// The guest reads an I/O port. All ones where there is none.
+    fn read_port(&mut self, _port: u16, width: Width) -> u64 {
+        width.mask()
     }
 
-    /// A physical interrupt is pending: takes it. The guest's timers go to the guest, and what list
-    /// registers tell is heard at the next flush. Any other is returned, for the caller to handle
-    /// and then deactivate.
-    #[inline]
-    pub fn interrupt<C: ListRegisters + PhysicalInterrupts>(&mut self, cpu: &mut C) -> Option<u32> {
-        let intid = cpu.acknowledge()?;
-        if intid == C::MAINTENANCE {
-            self.gic.sync();
-            self.gic.flush(cpu);
-            cpu.deactivate(intid);
-            return None;
-        }
-        (!self.gic.physical(intid, cpu)).then_some(intid)
+    /// The guest writes to an I/O port, which may end it.
+    fn write_port(
+        &mut self,
+        _port: u16,
+        _width: Width,
+        _value: u64,
+        _console: &mut impl Console,
+    ) -> Option<End> {
+        None
     }
 
-    /// A byte arrives on the console's line. Whether it was taken; it is lost otherwise, and the
-    /// guest sees an overrun.
-    pub fn receive(&mut self, byte: u8) -> bool {
-        let taken = self.uart.receive(byte);
-        self.sample_uart();
-        taken
+    /// A physical interrupt is pending: takes it. One that is not the guest's is returned, for the
+    /// caller to handle and then to say so by [`handled`](Self::handled).
+    fn interrupt(&mut self, cpu: &mut P::Interrupts) -> Option<u32>;
+
+    /// The physical interrupt `number`, which [`interrupt`](Self::interrupt) returned, has been
+    /// handled.
+    fn handled(&mut self, cpu: &mut P::Interrupts, number: u32);
+
+    /// A byte arrives on the console's line. If there is no room for it, it is lost and the guest
+    /// sees an overrun.
+    fn receive(&mut self, byte: u8);
+
+    /// The guest asks for software interrupts by the register of `group`.
+    fn generate(&mut self, _value: u64, _group: Group) {}
+
+    /// The guest calls firmware. `None`: there is no such function.
+    fn firmware(&self, _id: u64, _argument: u64) -> Option<psci::Outcome> {
+        None
     }
 
-    /// Gives the console's interrupt line to the interrupt controller.
-    #[inline]
-    fn sample_uart(&mut self) {
-        if self.uart_interrupt != 0 {
-            self.gic.set_line(self.uart_interrupt, self.uart.interrupt());
-        }
+    /// Puts what is pending where the guest takes it from. The guest is entered next.
+    fn flush(&mut self, cpu: &mut P::Interrupts, vcpu: &mut P::Vcpu);
+
+    /// Waits for an interrupt of the machine, unless the guest, which has nothing to do, has one to take.
+    /// Returns whether it waited.
+    fn wait(&mut self, _cpu: &mut P::Interrupts, _vcpu: &P::Vcpu) -> bool {
+        false
     }
 }
 
 #[cfg(test)]
 mod fake;
-#[cfg(test)]
-mod tests;

@@ -4,6 +4,7 @@ use arch::{Platform, Vcpu};
 use hv_abi::call;
 use probe::{Event, Probe};
 
+use crate::device::Board;
 use crate::machine::{End, Line, Machine};
 use crate::psci;
 
@@ -11,7 +12,7 @@ use crate::psci;
 /// unknown at a glance.
 const LAST_OF_OURS: u64 = call::PHASE_END;
 
-impl<P: Platform, L: Line> Machine<P, L> {
+impl<P: Platform, B: Board<P>, L: Line> Machine<P, B, L> {
     /// Answers the hypercall at hand. An unknown one is told so, and no more.
     #[inline]
     pub(crate) fn hypercall(&mut self) -> Option<End> {
@@ -48,7 +49,7 @@ impl<P: Platform, L: Line> Machine<P, L> {
                 }
                 return None;
             }
-            _ => match psci::call(id, argument) {
+            _ => match self.board.firmware(id, argument) {
                 Some(psci::Outcome::Result(result)) => result,
                 Some(psci::Outcome::Off) => return Some(End::Off),
                 None => call::NOT_SUPPORTED,

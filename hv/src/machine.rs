@@ -4,10 +4,10 @@ use core::fmt;
 
 use arch::exit::Stop;
 use arch::{Platform, Vcpu};
-use paging::mem::World;
+use paging::mem::{Env, World};
 use paging::pool::Pool;
 
-use crate::device::{Bus, Console};
+use crate::device::Console;
 use crate::phase::Phases;
 
 /// The serial line that the hypervisor shares with its guest.
@@ -44,21 +44,21 @@ pub enum End {
 }
 
 /// What the paging mode works with.
-pub struct Shared<P: Platform> {
+pub struct Shared<E: Env> {
     /// Tables and guest RAM.
-    pub memory: P::Memory,
+    pub memory: E::Memory,
     /// Free frames for tables.
     pub pool: Pool,
     /// What remembers translations.
-    pub tlb: P::Tlb,
+    pub tlb: E::Tlb,
     /// The instrument.
-    pub probe: P::Probe,
+    pub probe: E::Probe,
 }
 
-impl<P: Platform> Shared<P> {
+impl<E: Env> Shared<E> {
     /// Everything in one bundle.
     #[inline]
-    pub const fn world(&mut self) -> World<'_, P> {
+    pub const fn world(&mut self) -> World<'_, E> {
         World {
             memory: &self.memory,
             pool: &mut self.pool,
@@ -68,16 +68,16 @@ impl<P: Platform> Shared<P> {
     }
 }
 
-/// A virtual machine with one CPU, whose serial line is `L`.
-pub struct Machine<P: Platform, L> {
+/// A virtual machine with one CPU, whose devices are `B` and whose serial line is `L`.
+pub struct Machine<P: Platform, B, L> {
     /// Its CPU.
     pub vcpu: P::Vcpu,
     /// That CPU's MMU.
     pub mmu: P::Mmu,
     /// What the MMU works with.
-    pub shared: Shared<P>,
+    pub shared: Shared<P::Env>,
     /// Its devices.
-    pub bus: Bus,
+    pub board: B,
     /// The interrupts of the machine under it.
     pub interrupts: P::Interrupts,
     /// Where its console prints.
@@ -86,7 +86,7 @@ pub struct Machine<P: Platform, L> {
     pub phases: Phases,
 }
 
-impl<P: Platform, L: Line> Machine<P, L> {
+impl<P: Platform, B, L: Line> Machine<P, B, L> {
     /// Where the guest is, as `key=value` pairs.
     ///
     /// # Errors

@@ -2,8 +2,10 @@
 //! library.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
-#[cfg(target_os = "none")]
+#[cfg(all(target_os = "none", target_arch = "aarch64"))]
 mod aarch64;
+#[cfg(all(target_os = "none", target_arch = "x86_64"))]
+mod x86_64;
 
 /// On an ordinary computer there is nothing to run: `cargo xtask qemu` builds the image and boots it.
 #[cfg(not(target_os = "none"))]

@@ -8,6 +8,7 @@ use core::fmt::{self, Write};
 
 use arch::{Mmu, Platform};
 use hv_abi::record::{MARK, VERSION, WORD};
+use paging::mem::Env;
 use probe::{Clock, Counts, Distribution, Event, Full, Kind, Off, Probe};
 
 use crate::machine::{End, Line, Machine};
@@ -84,6 +85,8 @@ impl<C: Clock> Report for Full<C> {
 pub struct Facts<'a> {
     /// The instruction set.
     pub arch: &'a str,
+    /// The virtualization hardware.
+    pub hardware: &'a str,
     /// The machine's name, padded with zeros.
     pub machine: &'a [u8],
     /// The image's name, padded with zeros.
@@ -139,7 +142,7 @@ macro_rules! record {
     };
 }
 
-impl<P: Platform<Probe: Report>, L: Line> Machine<P, L> {
+impl<P: Platform<Env: Env<Probe: Report>>, B, L: Line> Machine<P, B, L> {
     /// Prints everything there is to say about the run that came to `end`.
     ///
     /// # Errors
@@ -154,11 +157,12 @@ impl<P: Platform<Probe: Report>, L: Line> Machine<P, L> {
         record!(
             line,
             "build",
-            "version={} arch={} paging={} probes={}",
+            "version={} arch={} virt={} paging={} probes={}",
             env!("CARGO_PKG_VERSION"),
             facts.arch,
+            facts.hardware,
             P::Mmu::NAME,
-            P::Probe::NAME
+            <P::Env as Env>::Probe::NAME
         )?;
         record!(
             line,
@@ -179,13 +183,13 @@ impl<P: Platform<Probe: Report>, L: Line> Machine<P, L> {
             facts.probe_cost,
             probe.rate_of()
         )?;
-        if P::Probe::RECORDS {
+        if <P::Env as Env>::Probe::RECORDS {
             events(line, probe)?;
         }
         for phase in phases.done() {
             write!(line, "{}{} phase", MARK as char, WORD)?;
             write!(line, " name={} ops={}", Name(&phase.name), phase.operations)?;
-            if P::Probe::RECORDS {
+            if <P::Env as Env>::Probe::RECORDS {
                 write!(line, " exits={}", phase.exits)?;
             }
             if probe.rate_of() > 0 {

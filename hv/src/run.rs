@@ -1,17 +1,17 @@
 //! The loop: enter the guest, see why it was left, do what that calls for.
 
-use arch::exit::{Exit, MemoryExit, Stop};
-use arch::irq::PhysicalInterrupts;
+use arch::exit::{Exit, MemoryExit, Port, Stop};
 use arch::{Mmu, Platform, Register, Vcpu};
 use hv_abi::record;
 use paging::addr::Gpa;
 use paging::fault::{GuestFault, Verdict};
+use paging::mem::Env;
 use probe::{Event, Probe};
 
-use crate::device::Width;
+use crate::device::{Board, Width};
 use crate::machine::{End, Line, Machine};
 
-impl<P: Platform, L: Line> Machine<P, L> {
+impl<P: Platform, B: Board<P>, L: Line> Machine<P, B, L> {
     /// Runs the guest until it is over.
     ///
     /// A function of its own: within its caller, which holds the machine on its stack, fields would
@@ -19,10 +19,10 @@ impl<P: Platform, L: Line> Machine<P, L> {
     #[inline(never)]
     pub fn run(&mut self) -> End {
         loop {
-            let stamp = self.vcpu.enter::<P::Probe>();
+            let stamp = self.vcpu.enter::<<P::Env as Env>::Probe>();
             let span = self.shared.probe.enter(stamp);
             let (event, end) = self.handle();
-            self.bus.gic.flush(&mut self.interrupts);
+            self.board.flush(&mut self.interrupts, &mut self.vcpu);
             self.shared.probe.stop(event, span);
             if let Some(end) = end {
                 return end;
@@ -34,12 +34,16 @@ impl<P: Platform, L: Line> Machine<P, L> {
     #[inline(always)]
     fn handle(&mut self) -> (Event, Option<End>) {
         match self.mmu.exit(&self.vcpu) {
-            Exit::Hypercall => (Event::ExitHypercall, self.hypercall()),
+            Exit::Hypercall => {
+                self.vcpu.leave_call();
+                (Event::ExitHypercall, self.hypercall())
+            }
             Exit::Memory(exit) => {
                 let event = if exit.fetch { Event::ExitInstruction } else { Event::ExitData };
                 (event, self.memory(&exit).err().map(End::Killed))
             }
-            Exit::Register => (Event::ExitRegister, self.register().err().map(End::Killed)),
+            Exit::Register(event) => (event, self.register().err().map(End::Killed)),
+            Exit::Port(port) => (Event::ExitPort, self.port(&port)),
             Exit::Interrupt => (Event::ExitInterrupt, self.interrupt()),
             Exit::Step => {
                 let done = self.mmu.stepped(&mut self.shared.world(), &mut self.vcpu);
@@ -52,9 +56,11 @@ impl<P: Platform, L: Line> Machine<P, L> {
             }
             Exit::Idle => {
                 self.vcpu.skip();
-                (Event::ExitIdle, None)
+                (Event::ExitIdle, self.idle())
             }
+            Exit::Window => (Event::ExitWindow, None),
             Exit::Error => (Event::ExitOther, Some(End::Killed(Stop::SystemError))),
+            Exit::Shutdown => (Event::ExitOther, Some(End::Killed(Stop::TripleFault))),
             Exit::Unknown => (Event::ExitOther, Some(End::Killed(Stop::UnknownExit))),
         }
     }
@@ -62,8 +68,8 @@ impl<P: Platform, L: Line> Machine<P, L> {
     /// A memory access that our tables did not allow.
     #[inline]
     fn memory(&mut self, exit: &MemoryExit) -> Result<(), Stop> {
-        let bus = &self.bus;
-        let is_device = |at: Gpa| bus.contains(at);
+        let board = &self.board;
+        let is_device = |at: Gpa| board.contains(at);
         match self.mmu.fault(&mut self.shared.world(), exit, is_device)? {
             Verdict::Resume => Ok(()),
             Verdict::Reflect(fault) => {
@@ -95,20 +101,48 @@ impl<P: Platform, L: Line> Machine<P, L> {
             self.reflect(GuestFault::Abort, exit);
             return Ok(());
         }
-        let transfer = exit.transfer.ok_or(Stop::UndescribedAccess)?;
+        let transfer = self.mmu.transfer(&mut self.shared.world(), &mut self.vcpu, exit)?;
         let span = self.shared.probe.start();
         let width = Width::from_log2(transfer.width);
+        if transfer.read {
+            let value = self.board.read(at, width, &mut self.interrupts);
+            self.vcpu.load(&transfer, value);
+        }
         if transfer.write {
             let value = self.vcpu.stored(&transfer);
-            let (cpu, console) = (&mut self.interrupts, &mut self.console);
-            // There is a device: the MMU's verdict says so.
-            let _ = self.bus.write(at, width, value, cpu, console);
-        } else if let Some(value) = self.bus.read(at, width, &self.interrupts) {
-            self.vcpu.load(&transfer, value);
+            self.board.write(at, width, value, &mut self.interrupts, &mut self.console);
         }
         self.vcpu.skip();
         self.shared.probe.stop(Event::EmulateMmio, span);
         Ok(())
+    }
+
+    /// An access to an I/O port.
+    fn port(&mut self, port: &Port) -> Option<End> {
+        let Some(transfer) = port.transfer else { return Some(End::Killed(Stop::StringPort)) };
+        let span = self.shared.probe.start();
+        let width = Width::from_log2(transfer.width);
+        let end = if transfer.write {
+            let value = self.vcpu.stored(&transfer);
+            self.board.write_port(port.number, width, value, &mut self.console)
+        } else {
+            let value = self.board.read_port(port.number, width);
+            self.vcpu.load(&transfer, value);
+            None
+        };
+        self.vcpu.skip();
+        self.shared.probe.stop(Event::EmulatePort, span);
+        end
+    }
+
+    /// The guest has nothing to do until an interrupt.
+    fn idle(&mut self) -> Option<End> {
+        while self.board.wait(&mut self.interrupts, &self.vcpu) {
+            if let Some(end) = self.interrupt() {
+                return Some(end);
+            }
+        }
+        None
     }
 
     /// An access to a system register that is not the guest's own.
@@ -116,9 +150,9 @@ impl<P: Platform, L: Line> Machine<P, L> {
         let span = self.shared.probe.start();
         let done = self.mmu.register(&mut self.shared.world(), &mut self.vcpu);
         match done {
-            Ok(Register::Generate(value, group)) => self.bus.gic.generate(value, group),
+            Ok(Register::Generate(value, group)) => self.board.generate(value, group),
             Ok(Register::Undefined) => self.vcpu.undefined(),
-            Ok(Register::Done) | Err(_) => {}
+            Ok(Register::Done | Register::Refused) | Err(_) => {}
         }
         self.shared.probe.stop(Event::EmulateRegister, span);
         done.map(|_| ())
@@ -127,10 +161,10 @@ impl<P: Platform, L: Line> Machine<P, L> {
     /// An interrupt of the machine under the guest.
     fn interrupt(&mut self) -> Option<End> {
         let span = self.shared.probe.start();
-        let ours = self.bus.interrupt(&mut self.interrupts);
-        let end = ours.and_then(|intid| {
+        let ours = self.board.interrupt(&mut self.interrupts);
+        let end = ours.and_then(|number| {
             let end = self.serial();
-            self.interrupts.deactivate(intid);
+            self.board.handled(&mut self.interrupts, number);
             end
         });
         self.shared.probe.stop(Event::HandleInterrupt, span);
@@ -143,7 +177,7 @@ impl<P: Platform, L: Line> Machine<P, L> {
             if byte == record::STOP {
                 return Some(End::Asked);
             }
-            self.bus.receive(byte);
+            self.board.receive(byte);
         }
         None
     }

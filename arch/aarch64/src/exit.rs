@@ -7,6 +7,7 @@ use arch::exit::{Exit, MemoryExit, Transfer};
 use bitflags::bitflags;
 use paging::addr::{Addr, Gva, Level, Space};
 use paging::fault::{Fault, GuestFault};
+use probe::Event;
 
 use crate::vcpu::{Context, VECTOR_ERROR, VECTOR_INTERRUPT, VECTOR_SYNCHRONOUS};
 
@@ -104,7 +105,9 @@ pub fn status_of(fault: GuestFault) -> u64 {
     let numbered = |level: Level| (Level::TOP.number() - level.number()) as u64;
     match fault {
         GuestFault::AddressSize(level) => status::ADDRESS_SIZE + numbered(level),
-        GuestFault::Translation(level) => status::TRANSLATION + numbered(level),
+        GuestFault::Translation(level) | GuestFault::Reserved(level) => {
+            status::TRANSLATION + numbered(level)
+        }
         GuestFault::AccessFlag(level) => status::ACCESS_FLAG + numbered(level),
         GuestFault::Permission(level) => status::PERMISSION + numbered(level),
         GuestFault::WalkAbort(level) => status::WALK_ABORT + numbered(level),
@@ -166,6 +169,7 @@ impl Syndrome {
             return None;
         }
         Some(Transfer {
+            read: !self.has(Bits::WRITE),
             write: self.has(Bits::WRITE),
             width: (self.0 >> SIZE_SHIFT) as u32 & 3,
             register: (self.0 >> REGISTER_SHIFT) as u8 & 0x1f,
@@ -239,7 +243,7 @@ pub fn exit<S: Space>(context: &Context, classify: impl Fn(Abort<S>) -> Option<F
         | Class::SVE
         | Class::SME
         | Class::LS64
-        | Class::TRANSACTION => Exit::Register,
+        | Class::TRANSACTION => Exit::Register(Event::ExitRegister),
         Class::DATA_ABORT_LOWER | Class::INSTRUCTION_ABORT_LOWER => {
             match classify(abort(syndrome)) {
                 Some(fault) => Exit::Memory(syndrome.access(fault)),

@@ -1,7 +1,7 @@
 //! Nested paging on Arm: stage 2.
 
 use aarch64_cpu::registers::{Readable, SCTLR_EL1, TCR_EL1, TTBR0_EL1, TTBR1_EL1};
-use arch::exit::{Exit, MemoryExit, Stop};
+use arch::exit::{Exit, MemoryExit, Stop, Transfer};
 use arch::{Mmu, Platform, Register, Vcpu};
 use paging::addr::{Gpa, GuestPhys, Gva, Level};
 use paging::fault::{Fault, GuestFault, Verdict};
@@ -88,7 +88,7 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for NestedMmu {
     #[inline]
     fn fault(
         &mut self,
-        world: &mut World<'_, P>,
+        world: &mut World<'_, P::Env>,
         exit: &MemoryExit,
         is_device: impl FnOnce(Gpa) -> bool,
     ) -> Result<Verdict, Stop> {
@@ -100,7 +100,7 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for NestedMmu {
 
     fn store(
         &mut self,
-        _world: &mut World<'_, P>,
+        _world: &mut World<'_, P::Env>,
         _vcpu: &mut Context,
         _exit: &MemoryExit,
         _gpa: Gpa,
@@ -108,13 +108,13 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for NestedMmu {
         Err(Stop::UnknownExit)
     }
 
-    fn stepped(&mut self, _world: &mut World<'_, P>, _vcpu: &mut Context) -> Result<(), Stop> {
+    fn stepped(&mut self, _world: &mut World<'_, P::Env>, _vcpu: &mut Context) -> Result<(), Stop> {
         Err(Stop::UnknownExit)
     }
 
     fn register(
         &mut self,
-        _world: &mut World<'_, P>,
+        _world: &mut World<'_, P::Env>,
         vcpu: &mut Context,
     ) -> Result<Register, Stop> {
         let Some(access) = Access::current() else { return Ok(Register::Undefined) };
@@ -123,6 +123,15 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for NestedMmu {
             vcpu.skip();
         }
         Ok(done)
+    }
+
+    fn transfer(
+        &mut self,
+        _world: &mut World<'_, P::Env>,
+        _vcpu: &mut Context,
+        exit: &MemoryExit,
+    ) -> Result<Transfer, Stop> {
+        exit.transfer.ok_or(Stop::UndescribedAccess)
     }
 
     fn record_bytes(&self) -> usize {

@@ -306,7 +306,7 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for ShadowMmu {
 
     fn fault(
         &mut self,
-        world: &mut World<'_, P>,
+        world: &mut World<'_, P::Env>,
         exit: &MemoryExit,
         is_device: impl FnOnce(Gpa) -> bool,
     ) -> Result<Verdict, Stop> {
@@ -315,7 +315,7 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for ShadowMmu {
 
     fn store(
         &mut self,
-        world: &mut World<'_, P>,
+        world: &mut World<'_, P::Env>,
         vcpu: &mut Context,
         exit: &MemoryExit,
         gpa: Gpa,
@@ -356,14 +356,18 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for ShadowMmu {
         Ok(())
     }
 
-    fn stepped(&mut self, world: &mut World<'_, P>, _vcpu: &mut Context) -> Result<(), Stop> {
+    fn stepped(&mut self, world: &mut World<'_, P::Env>, _vcpu: &mut Context) -> Result<(), Stop> {
         let before = self.stepping.take().ok_or(Stop::UnknownExit)?;
         regs::end_step(before);
         self.shadow.close(world)?;
         Ok(())
     }
 
-    fn register(&mut self, world: &mut World<'_, P>, vcpu: &mut Context) -> Result<Register, Stop> {
+    fn register(
+        &mut self,
+        world: &mut World<'_, P::Env>,
+        vcpu: &mut Context,
+    ) -> Result<Register, Stop> {
         let Some(access) = Access::current() else { return Ok(Register::Undefined) };
         let done = match self.translation_register(world, vcpu, access)? {
             Some(done) => done,
@@ -373,6 +377,15 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for ShadowMmu {
             vcpu.skip();
         }
         Ok(done)
+    }
+
+    fn transfer(
+        &mut self,
+        _world: &mut World<'_, P::Env>,
+        _vcpu: &mut Context,
+        exit: &MemoryExit,
+    ) -> Result<Transfer, Stop> {
+        exit.transfer.ok_or(Stop::UndescribedAccess)
     }
 
     fn record_bytes(&self) -> usize {

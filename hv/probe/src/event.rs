@@ -53,12 +53,22 @@ events! {
     ExitInstruction "instruction_abort" Kind::Exit;
     /// A system register that is not the guest's to touch.
     ExitRegister "system_register" Kind::Exit;
+    /// A question to the processor about itself: CPUID.
+    ExitCpuid "cpuid" Kind::Exit;
+    /// A model-specific register.
+    ExitModelRegister "msr" Kind::Exit;
+    /// A control register.
+    ExitControlRegister "control_register" Kind::Exit;
+    /// An I/O port.
+    ExitPort "io_port" Kind::Exit;
     /// A physical interrupt.
     ExitInterrupt "interrupt" Kind::Exit;
     /// The guest waits for an interrupt or event.
     ExitIdle "idle" Kind::Exit;
     /// A single step that the hypervisor asked for has been made.
     ExitStep "step" Kind::Exit;
+    /// The guest can take an interrupt that had to wait.
+    ExitWindow "interrupt_window" Kind::Exit;
     /// Anything else.
     ExitOther "other" Kind::Exit;
 
@@ -112,6 +122,8 @@ events! {
 
     /// Emulates an access to a device.
     EmulateMmio "emulate_mmio" Kind::Function;
+    /// Emulates an access to an I/O port.
+    EmulatePort "emulate_port" Kind::Function;
     /// Emulates an access to a system register.
     EmulateRegister "emulate_register" Kind::Function;
     /// Answers a hypercall.

@@ -8,8 +8,8 @@
     reason = "a test may fail"
 )]
 
-use super::fake::Cpu;
-use super::{Bus, BusError, Console, Width};
+use super::{BusError, Console, Virt, Width};
+use crate::device::fake::Cpu;
 use hv_abi::bundle::{
     DEVICE_GICV3_DISTRIBUTOR, DEVICE_GICV3_REDISTRIBUTOR, DEVICE_PL011, Device, MAX_DEVICES,
 };
@@ -44,23 +44,23 @@ impl Console for Text {
 
 /// The machine that QEMU calls `virt`.
 struct Machine {
-    bus: Bus,
+    bus: Virt,
     cpu: Cpu,
     text: Text,
 }
 
 impl Machine {
     fn new() -> Self {
-        Self { bus: Bus::new(&virt()).unwrap(), cpu: Cpu::default(), text: Text::default() }
+        Self { bus: Virt::new(&virt()).unwrap(), cpu: Cpu::default(), text: Text::default() }
     }
 
     fn read(&mut self, gpa: u64) -> u64 {
-        self.bus.read(Gpa::from_bits(gpa), Width::Word, &self.cpu).unwrap()
+        self.bus.load(Gpa::from_bits(gpa), Width::Word, &self.cpu).unwrap()
     }
 
     fn write(&mut self, gpa: u64, value: u64) {
         let gpa = Gpa::from_bits(gpa);
-        self.bus.write(gpa, Width::Word, value, &mut self.cpu, &mut self.text).unwrap();
+        self.bus.store(gpa, Width::Word, value, &mut self.cpu, &mut self.text).unwrap();
     }
 }
 
@@ -83,9 +83,9 @@ fn finds_devices_and_nothing_beside_them() {
     for gpa in [0, DISTRIBUTOR - 1, DISTRIBUTOR + 0x1_0000, UART - 1, UART + 0x1000, u64::MAX] {
         let gpa = Gpa::from_bits(gpa);
         assert!(!machine.bus.contains(gpa));
-        assert_eq!(machine.bus.read(gpa, Width::Word, &machine.cpu), None);
+        assert_eq!(machine.bus.load(gpa, Width::Word, &machine.cpu), None);
         let Machine { bus, cpu, text } = &mut machine;
-        assert_eq!(bus.write(gpa, Width::Word, 0, cpu, text), None);
+        assert_eq!(bus.store(gpa, Width::Word, 0, cpu, text), None);
     }
     assert_eq!(machine.read(DISTRIBUTOR + 4) & 0x1f, 2);
     assert_eq!(machine.read(REDISTRIBUTOR + 8), 1 << 4);
@@ -93,7 +93,7 @@ fn finds_devices_and_nothing_beside_them() {
 
 #[test]
 fn refuses_bad_machines() {
-    let error = |devices: &[Device]| Bus::new(devices).err();
+    let error = |devices: &[Device]| Virt::new(devices).err();
     let [_, _, uart] = virt();
     assert_eq!(error(&[uart, uart]), Some(BusError::Duplicate(DEVICE_PL011)));
     assert_eq!(error(&[device(77, 0, 0, 1)]), Some(BusError::UnknownKind(77)));
@@ -113,7 +113,7 @@ fn prints() {
     for byte in *b"Umbra\n" {
         assert_eq!(machine.read(FR) & 1 << 5, 0, "never full");
         let Machine { bus, cpu, text } = &mut machine;
-        bus.write(Gpa::from_bits(DR), Width::Byte, 0xab00 | u64::from(byte), cpu, text).unwrap();
+        bus.store(Gpa::from_bits(DR), Width::Byte, 0xab00 | u64::from(byte), cpu, text).unwrap();
     }
     assert_eq!(machine.text.0, b"Umbra\n");
     assert_eq!(machine.read(FR), 1 << 7 | 1 << 4, "nothing to send, nothing received");
@@ -125,10 +125,10 @@ fn receives_in_order_and_says_when_a_byte_was_lost() {
     let mut machine = Machine::new();
     machine.write(LCR_H, 1 << 4);
     for byte in 0..16 {
-        assert!(machine.bus.receive(0x40 + byte));
+        assert!(machine.bus.arrive(0x40 + byte));
     }
     assert_eq!(machine.read(FR) & (1 << 6 | 1 << 4), 1 << 6);
-    assert!(!machine.bus.receive(0xff));
+    assert!(!machine.bus.arrive(0xff));
     assert_eq!(machine.read(RSR), 1 << 3);
     machine.write(RSR, 0);
     assert_eq!(machine.read(RSR), 0);
@@ -143,10 +143,10 @@ fn receives_in_order_and_says_when_a_byte_was_lost() {
 #[test]
 fn holds_one_byte_without_its_fifo() {
     let mut machine = Machine::new();
-    assert!(machine.bus.receive(1));
-    assert!(!machine.bus.receive(2));
+    assert!(machine.bus.arrive(1));
+    assert!(!machine.bus.arrive(2));
     assert_eq!(machine.read(DR), 1);
-    assert!(machine.bus.receive(3));
+    assert!(machine.bus.arrive(3));
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn interrupts_reach_the_controller_as_levels() {
     machine.bus.gic.flush(&mut machine.cpu);
     machine.cpu.end(33);
     assert!(!machine.cpu.maintenance());
-    machine.bus.receive(b'y');
+    machine.bus.arrive(b'y');
     machine.bus.gic.flush(&mut machine.cpu);
     assert_eq!(machine.cpu.acknowledge(), Some(33));
     assert_eq!(machine.read(DR), b'y'.into());
@@ -181,9 +181,9 @@ fn sorts_physical_interrupts() {
     let mut machine = Machine::new();
     let interrupt = |machine: &mut Machine, intid| {
         machine.cpu.arrived = Some(intid);
-        machine.bus.interrupt(&mut machine.cpu)
+        machine.bus.take(&mut machine.cpu)
     };
-    assert_eq!(machine.bus.interrupt(&mut machine.cpu), None, "it went away");
+    assert_eq!(machine.bus.take(&mut machine.cpu), None, "it went away");
     assert_eq!(interrupt(&mut machine, 33), Some(33));
     assert_eq!(interrupt(&mut machine, TIMER), None);
     assert_eq!(interrupt(&mut machine, MAINTENANCE), None);
@@ -209,13 +209,13 @@ fn any_access_is_survived() {
     for offset in 0..0x1000 {
         let gpa = Gpa::from_bits(UART + offset);
         for width in Width::ALL {
-            let value = machine.bus.read(gpa, width, &machine.cpu).unwrap();
+            let value = machine.bus.load(gpa, width, &machine.cpu).unwrap();
             assert_eq!(value & !width.mask(), 0);
             for value in [u64::MAX, 0, offset.wrapping_mul(0x9e37_79b9_7f4a_7c15)] {
                 let Machine { bus, cpu, text } = &mut machine;
-                bus.write(gpa, width, value, cpu, text).unwrap();
+                bus.store(gpa, width, value, cpu, text).unwrap();
             }
-            machine.bus.receive(offset as u8);
+            machine.bus.arrive(offset as u8);
         }
     }
 }
