@@ -48,5 +48,12 @@ extern "C" fn main(information: u32) -> ! {
     unsafe { &mut *vectors }.load();
     let map = unsafe { boot::memory_map(information) };
     let unit = clock::start();
-    fail(format_args!("no virtualization yet: {:x?} {} {} {:?} {}", map, unit.name(), clock::frequency(), segments.selectors(), interrupt::nmis()))
+    fail(format_args!(
+        "no virtualization yet: {:x?} {} {} {:?} {}",
+        map,
+        unit.name(),
+        clock::frequency(),
+        segments.selectors(),
+        interrupt::nmis()
+    ))
 }
