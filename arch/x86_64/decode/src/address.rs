@@ -1,7 +1,8 @@
 //! Where the operands in memory are.
 
-use crate::instruction::Instruction;
-use crate::operand::Segment;
+use crate::flags::Flags;
+use crate::instruction::{Instruction, Mode};
+use crate::operand::{Base, Operand, Part, Register, Segment, Size, number};
 
 /// One element of a string instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +26,22 @@ impl Instruction {
         rip: u64,
         base: impl Fn(Segment) -> u64,
     ) -> u64 {
-        let _ = (register, rip, base);
-        0
+        let memory = &self.memory;
+        let mut offset = memory.displacement;
+        match memory.base {
+            Base::None => {}
+            Base::Register(number) => offset = offset.wrapping_add(register(number)),
+            Base::Next => offset = offset.wrapping_add(rip).wrapping_add(u64::from(self.length)),
+        }
+        if let Some(index) = memory.index {
+            offset = offset.wrapping_add(register(index) << memory.scale);
+        }
+        if self.operation.is_bit()
+            && let Operand::Register(source) = self.source
+        {
+            offset = offset.wrapping_add(self.bit_string(source.value(register(source.number))));
+        }
+        self.linear(memory.segment, offset, base)
     }
 
     /// The next element of a string instruction, with RFLAGS for the direction. None when there is none
@@ -40,7 +55,43 @@ impl Instruction {
         base: impl Fn(Segment) -> u64,
         flags: u64,
     ) -> Option<Element> {
-        let _ = (register, base, flags);
-        None
+        let size = self.memory.size;
+        let whole = |number| Register { number, part: Part::low(size) }.value(register(number));
+        if !self.operation.is_string() || self.repeat && whole(number::RCX) == 0 {
+            return None;
+        }
+        let downwards = Flags::from_bits_retain(flags).contains(Flags::DIRECTION);
+        let bytes = self.size.bytes();
+        let step = if downwards { bytes.wrapping_neg() } else { bytes };
+        let moved = |number, by| Some((number, whole(number).wrapping_add(by) & size.mask()));
+        let comes = matches!(self.source, Operand::Memory);
+        let goes = matches!(self.destination, Operand::Memory);
+        Some(Element {
+            source: self.linear(self.memory.segment, whole(number::RSI), &base),
+            destination: self.linear(Segment::Es, whole(number::RDI), &base),
+            registers: [
+                if comes { moved(number::RSI, step) } else { None },
+                if goes { moved(number::RDI, step) } else { None },
+                if self.repeat { moved(number::RCX, u64::MAX) } else { None },
+            ],
+        })
+    }
+
+    /// How far from the operand the bytes are that hold bit `number` of a string of bits. The number has
+    /// a sign.
+    fn bit_string(&self, number: u64) -> u64 {
+        let number = self.size.sign_extended(number).cast_signed();
+        let operands = number >> self.size.bits().trailing_zeros();
+        operands.cast_unsigned() << self.size.bytes().trailing_zeros()
+    }
+
+    /// The linear address of `offset` in `segment`.
+    fn linear(&self, segment: Segment, offset: u64, base: impl Fn(Segment) -> u64) -> u64 {
+        let offset = offset & self.memory.size.mask();
+        match (self.mode, segment) {
+            (Mode::Bits64, Segment::Fs | Segment::Gs) => base(segment).wrapping_add(offset),
+            (Mode::Bits64, _) => offset,
+            (Mode::Bits32, _) => base(segment).wrapping_add(offset) & Size::Dword.mask(),
+        }
     }
 }

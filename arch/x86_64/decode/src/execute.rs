@@ -1,6 +1,10 @@
 //! What an instruction leaves behind.
 
+use crate::alu;
+use crate::flags::Flags;
 use crate::instruction::Instruction;
+use crate::operand::{Operand, Part, Register, Size, number};
+use crate::operation::Operation;
 
 /// What is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +26,133 @@ impl Instruction {
     /// CMPXCHG writes memory also when it finds another value, as the processor does.
     #[must_use]
     pub fn execute(&self, old: u128, register: impl Fn(u8) -> u64, flags: u64) -> Option<Outcome> {
-        let _ = (old, register, flags);
-        None
+        use Operation::{
+            Adc, Add, And, Bt, Btc, Btr, Bts, Cmp, Cmpxchg, CmpxchgPair, Dec, Inc, Mov, Movbe,
+            Movnti, Movs, Movsx, Movsxd, Movzx, Neg, Not, Or, Sbb, Stos, Sub, Test, Xadd, Xchg,
+            Xor,
+        };
+        let size = self.size;
+        let before = Flags::from_bits_retain(flags);
+        let value = |operand| match operand {
+            Operand::Register(operand) => operand.value(register(operand.number)),
+            Operand::Immediate => self.immediate & size.mask(),
+            _ => low(old) & size.mask(),
+        };
+        let (left, right) = (value(self.destination), value(self.source));
+        let carry = before.contains(Flags::CARRY);
+        // The result, and what becomes of the flags.
+        let (result, flags) = match self.operation {
+            Mov | Movnti | Movs | Movzx | Stos | Xchg => (right, before),
+            Movsx | Movsxd => (size.sign_extended(right), before),
+            Movbe => (reversed(right, size), before),
+            Not => (!left, before),
+            Add | Xadd => changed(before, alu::add(left, right, false, size)),
+            Adc => changed(before, alu::add(left, right, carry, size)),
+            Sub | Cmp => changed(before, alu::subtract(left, right, false, size)),
+            Sbb => changed(before, alu::subtract(left, right, carry, size)),
+            Neg => changed(before, alu::subtract(0, left, false, size)),
+            Inc => kept_carry(before, alu::add(left, 1, false, size)),
+            Dec => kept_carry(before, alu::subtract(left, 1, false, size)),
+            And | Test => changed(before, alu::bitwise(left & right, size)),
+            Or => changed(before, alu::bitwise(left | right, size)),
+            Xor => changed(before, alu::bitwise(left ^ right, size)),
+            Bt | Bts | Btr | Btc => {
+                let bit = 1 << (right & u64::from(size.bits().wrapping_sub(1)));
+                let mut flags = before;
+                flags.set(Flags::CARRY, left & bit != 0);
+                let result = match self.operation {
+                    Bts => left | bit,
+                    Btr => left & !bit,
+                    _ => left ^ bit,
+                };
+                (result, flags)
+            }
+            Cmpxchg => return Some(self.compare_exchange(left, right, &register, before)),
+            CmpxchgPair => return Some(self.compare_exchange_pair(old, &register, before)),
+            _ => return None,
+        };
+        let written = |operand, value| match operand {
+            Operand::Register(operand) => {
+                Some((operand.number, operand.merged(register(operand.number), value)))
+            }
+            _ => None,
+        };
+        let exchanged = matches!(self.operation, Xchg | Xadd);
+        let keeps_only_flags = matches!(self.operation, Cmp | Test | Bt);
+        Some(Outcome {
+            memory: self.writes().then_some(u128::from(result & size.mask())),
+            registers: [
+                if keeps_only_flags { None } else { written(self.destination, result) },
+                if exchanged { written(self.source, left) } else { None },
+            ],
+            flags: flags.bits(),
+        })
     }
+
+    /// CMPXCHG: `new` if memory has what the accumulator has, or else the accumulator is loaded.
+    fn compare_exchange(
+        &self,
+        old: u64,
+        new: u64,
+        register: impl Fn(u8) -> u64,
+        before: Flags,
+    ) -> Outcome {
+        let accumulator = Register { number: number::RAX, part: Part::low(self.size) };
+        let whole = register(accumulator.number);
+        let compared = alu::subtract(accumulator.value(whole), old, false, self.size);
+        let (_, flags) = changed(before, compared);
+        let equal = flags.contains(Flags::ZERO);
+        let loaded = (accumulator.number, accumulator.merged(whole, old));
+        Outcome {
+            memory: Some(u128::from(if equal { new } else { old })),
+            registers: [if equal { None } else { Some(loaded) }, None],
+            flags: flags.bits(),
+        }
+    }
+
+    /// CMPXCHG8B and CMPXCHG16B: rCX:rBX if memory has what rDX:rAX has, or else these are loaded.
+    fn compare_exchange_pair(
+        &self,
+        old: u128,
+        register: impl Fn(u8) -> u64,
+        before: Flags,
+    ) -> Outcome {
+        let half = if matches!(self.size, Size::Oword) { Size::Qword } else { Size::Dword };
+        let part = |number| register(number) & half.mask();
+        let pair = |high, low| u128::from(part(high)) << half.bits() | u128::from(part(low));
+        let equal = pair(number::RDX, number::RAX) == old;
+        let mut flags = before;
+        flags.set(Flags::ZERO, equal);
+        let loaded = [
+            Some((number::RAX, low(old) & half.mask())),
+            Some((number::RDX, low(old >> half.bits()) & half.mask())),
+        ];
+        Outcome {
+            memory: Some(if equal { pair(number::RCX, number::RBX) } else { old }),
+            registers: if equal { [None; 2] } else { loaded },
+            flags: flags.bits(),
+        }
+    }
+}
+
+/// The low 64 bits.
+#[expect(clippy::cast_possible_truncation, reason = "the low half is what is asked for")]
+const fn low(value: u128) -> u64 {
+    value as u64
+}
+
+/// The bytes of `value`, of this size, in reverse order.
+const fn reversed(value: u64, size: Size) -> u64 {
+    value.swap_bytes() >> 64_u32.saturating_sub(size.bits())
+}
+
+/// A result with the flags it leaves.
+const fn changed(before: Flags, (result, flags): (u64, Flags)) -> (u64, Flags) {
+    (result, before.after(flags))
+}
+
+/// A result with the flags it leaves, of an operation that does not write CF.
+const fn kept_carry(before: Flags, (result, flags): (u64, Flags)) -> (u64, Flags) {
+    let carry = before.intersection(Flags::CARRY);
+    (result, before.after(flags.difference(Flags::CARRY).union(carry)))
 }

@@ -2,8 +2,6 @@
 
 use bitflags::bitflags;
 
-use crate::operand::Size;
-
 bitflags! {
     /// Flags of RFLAGS that instructions here read or write.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +24,16 @@ bitflags! {
 }
 
 impl Flags {
-    /// The flags that tell what a result is, not how it came about.
-    const OF_RESULT: Self = Self::PARITY.union(Self::ZERO).union(Self::SIGN);
     /// The flags that arithmetic writes.
-    const ARITHMETIC: Self =
-        Self::OF_RESULT.union(Self::CARRY).union(Self::AUXILIARY).union(Self::OVERFLOW);
+    const ARITHMETIC: Self = Self::CARRY
+        .union(Self::PARITY)
+        .union(Self::AUXILIARY)
+        .union(Self::ZERO)
+        .union(Self::SIGN)
+        .union(Self::OVERFLOW);
+
+    /// These flags, with those that arithmetic writes as in `result`.
+    pub(crate) const fn after(self, result: Self) -> Self {
+        self.difference(Self::ARITHMETIC).union(result)
+    }
 }

@@ -37,10 +37,12 @@
 )]
 
 mod address;
+mod alu;
 mod cursor;
 mod decode;
 mod execute;
 mod flags;
+mod form;
 mod instruction;
 mod operand;
 mod operation;

@@ -202,4 +202,15 @@ impl Operation {
     pub(crate) const fn is_string(self) -> bool {
         matches!(self, Self::Stos | Self::Movs | Self::Ins | Self::Outs)
     }
+
+    /// Whether it may be locked when it writes memory.
+    pub(crate) const fn is_lockable(self) -> bool {
+        matches!(
+            self,
+            Self::Add | Self::Or | Self::Adc | Self::Sbb | Self::And | Self::Sub | Self::Xor
+        ) || matches!(
+            self,
+            Self::Bts | Self::Btr | Self::Btc | Self::Inc | Self::Dec | Self::Not | Self::Neg
+        ) || matches!(self, Self::Xchg | Self::Xadd | Self::Cmpxchg | Self::CmpxchgPair)
+    }
 }
