@@ -1,12 +1,15 @@
 //! Faults, and what is to be done about them: the language between an MMU and its hypervisor.
 
 use crate::addr::{Gpa, Gva, Level};
+use crate::attrs::Access;
 
 /// A fault that the guest's own tables or machine give its access.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum GuestFault {
-    /// An entry on the way is not present or reserved.
+    /// An entry on the way is not present, or reserved where the architecture treats that alike.
     Translation(Level),
+    /// An entry on the way is present and has a bit that is reserved, which x86 tells apart.
+    Reserved(Level),
     /// An address on the way is larger than the machine's physical addresses.
     AddressSize(Level),
     /// The leaf's accessed flag is clear and software manages it.
@@ -38,6 +41,16 @@ pub enum Fault {
         at: Gva,
         /// The byte that it reached.
         gpa: Gpa,
+    },
+    /// The access met a fault of our tables, and which is for a walk to say: x86, whose page faults come
+    /// before anything tells ours from the guest's.
+    Page {
+        /// Where.
+        at: Gva,
+        /// What was wanted.
+        access: Access,
+        /// Whether every entry on the way was present.
+        present: bool,
     },
 }
 

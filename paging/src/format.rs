@@ -6,12 +6,16 @@
 use core::fmt::Debug;
 
 use crate::addr::{Addr, Frame, Gpa, GuestPhys, GuestVirt, HostPhys, Index, Level, Space};
-use crate::attrs::{Attrs, Rights};
+use crate::attrs::{Attrs, Kind, Rights};
 use crate::entry::{Entry, Shadowed};
+use crate::fault::GuestFault;
 
+pub mod ept;
 pub mod vmsa_shadow;
 pub mod vmsa_stage1;
 pub mod vmsa_stage2;
+pub mod x64;
+pub mod x64_shadow;
 
 #[cfg(test)]
 mod tests;
@@ -65,6 +69,9 @@ pub trait GuestFormat: Format {
     type Regime: Copy + Eq + Debug;
     /// How many roots are in force at once.
     const ROOTS: usize;
+    /// Whether the hardware keeps accessed and dirty flags in the guest's own tables. If it does not, an
+    /// access through a leaf without its accessed flag faults.
+    const KEEPS_FLAGS: bool;
 
     /// Where the walk of `at` begins, unless the regime translates no such address.
     fn start(regime: &Self::Regime, at: Addr<GuestVirt>) -> Option<Start>;
@@ -72,14 +79,47 @@ pub trait GuestFormat: Format {
     fn root(regime: &Self::Regime, half: usize) -> Option<Start>;
     /// The lowest address that root `half` translates.
     fn base(regime: &Self::Regime, half: usize) -> Addr<GuestVirt>;
+    /// The address that root and indices `bits` select, in the form that the TLB wants.
+    #[inline(always)]
+    fn canonical(bits: u64) -> Addr<GuestVirt> {
+        Addr::from_bits(bits)
+    }
     /// Bits of a physical address; an entry with a larger one faults.
     fn output_bits(regime: &Self::Regime) -> u32;
+    /// Whether tables mean the same under `old` and `new`, which may differ in what accesses they allow.
+    fn same_tables(old: &Self::Regime, new: &Self::Regime) -> bool {
+        old == new
+    }
+    /// The part of `regime` that the hardware enforces while it runs on shadows. What `regime` allows
+    /// beyond it is for software to carry out.
+    fn enforced(regime: &Self::Regime) -> Self::Regime {
+        *regime
+    }
+    /// The fault that any access meets at `raw` in a table of `level`, an entry that leads to `to`.
+    fn refusal(
+        regime: &Self::Regime,
+        level: Level,
+        raw: u64,
+        to: Frame<GuestPhys>,
+    ) -> Option<GuestFault>;
+    /// The fault of a walk that finds no RAM where the table of `level` should be.
+    fn nowhere(level: Level) -> GuestFault;
+    /// What the hardware makes of `raw`, an entry of a table of `level`, when an access of `kind` uses it.
+    #[inline(always)]
+    fn marked(_level: Level, raw: u64, _kind: Kind) -> u64 {
+        raw
+    }
+    /// Whether under `regime` every [plain page](Self::is_plain_page) of RAM can be used.
+    #[inline(always)]
+    fn has_plain_pages(_regime: &Self::Regime) -> bool {
+        true
+    }
     /// Whether `raw`, an entry of a leaf table, is a page with its accessed flag: the common case. A
     /// test of bits that all must be set: what is true of two entries is true of both and'ed.
     fn is_plain_page(raw: u64) -> bool;
     /// The frame of an entry that is one.
     fn plain_frame(raw: u64) -> Frame<GuestPhys>;
-    /// Whether the leaf `raw` has its accessed flag.
+    /// Whether `raw`, a leaf or an entry that [has such flags](Self::KEEPS_FLAGS), has its accessed flag.
     fn accessed(raw: u64) -> bool;
     /// The rights that a leaf gives, before what `limits` of the tables above take away.
     fn rights(regime: &Self::Regime, raw: u64, limits: u64) -> Rights;
@@ -95,8 +135,18 @@ pub trait ShadowFormat<G: GuestFormat>: Format {
     /// Makes the guest find nothing, natively.
     const ABSENT: u64;
 
-    /// The shadow of the guest leaf `raw`, at `to`. With `protect`, stores exit.
-    fn shadow_leaf(raw: u64, to: Frame<HostPhys>, protect: bool) -> u64;
+    /// Whether the hardware may remember anything of the shadow entry.
+    #[inline(always)]
+    fn is_cached(shadow: u64) -> bool {
+        Self::is_live(shadow)
+    }
+    /// Whether what the hardware remembers of `old` must be forgotten where `new` stands now.
+    #[inline(always)]
+    fn is_stale(_old: u64, _new: u64) -> bool {
+        true
+    }
+    /// The shadow of the guest leaf `raw` of `level`, at `to`. With `protect`, stores exit.
+    fn shadow_leaf(level: Level, raw: u64, to: Frame<HostPhys>, protect: bool) -> u64;
     /// What [`shadow_leaf`](Self::shadow_leaf) makes of `raw` without protection, when its frame stands
     /// `distance` bytes behind its own address, modulo 2^64.
     fn moved_leaf(raw: u64, distance: u64) -> u64;
@@ -106,10 +156,11 @@ pub trait ShadowFormat<G: GuestFormat>: Format {
     fn protect_leaf(shadow: u64, protect: bool) -> u64;
     /// The shadow of a guest leaf whose frame is not RAM: exits with the guest-physical address.
     fn device_leaf(level: Level, raw: u64, to: Frame<GuestPhys>) -> u64;
-    /// The shadow of a guest leaf without its accessed flag: the first use sets it or faults.
-    fn unaccessed_leaf(level: Level, raw: u64) -> u64;
-    /// The shadow of a guest entry whose address is too large: faults so, natively.
-    fn oversized(level: Level, raw: u64) -> u64;
+    /// The shadow of a guest entry without its accessed flag: faults so natively, or exits to have it set.
+    fn unaccessed(level: Level, raw: u64) -> u64;
+    /// The shadow of a guest entry that the format [refuses](GuestFormat::refusal): faults so natively,
+    /// or exits.
+    fn refused(level: Level, raw: u64) -> u64;
     /// The shadow of the guest table entry `raw` (or of a block that is split), for the table `to`.
     fn shadow_table(level: Level, raw: u64, to: Frame<HostPhys>) -> u64;
     /// The same with no table yet: exits.

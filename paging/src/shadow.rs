@@ -45,6 +45,7 @@ pub mod check;
 mod evict;
 mod fill;
 mod page;
+mod page_fault;
 mod reverse;
 mod roots;
 mod sync;
@@ -196,8 +197,13 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let verdict = match fault {
             Fault::Missing { at } => self.missing(world, at)?,
             Fault::Protected { at, gpa } => self.protected(world, at, gpa),
+            Fault::Page { at, access, present } if G::KEEPS_FLAGS => {
+                self.page_fault(world, at, access, present)?
+            }
             Fault::Device { at } if is_device(at) => Verdict::Device(at),
-            Fault::Device { .. } => Verdict::Reflect(crate::fault::GuestFault::Abort),
+            Fault::Device { .. } | Fault::Page { .. } => {
+                Verdict::Reflect(crate::fault::GuestFault::Abort)
+            }
         };
         let outcome = match verdict {
             Verdict::Resume => Event::FaultFixed,
@@ -254,7 +260,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             at |= (slot.index().get() as u64) << page.shift;
             match (page.root, page.parents.only()) {
                 (page::RootUse::At(base), reverse::Only::Nobody) => {
-                    return Reached::At(Gva::from_bits(base.bits() | at));
+                    return Reached::At(G::canonical(base.bits() | at));
                 }
                 (page::RootUse::No, reverse::Only::One(parent)) => slot = Slot::from_bits(parent),
                 (page::RootUse::No, reverse::Only::Nobody) => return Reached::Nowhere,
@@ -278,7 +284,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let old = self.entry(world, slot);
         let table = world.memory.table(slot.page());
         world.probe.count(Event::ShadowEntries, 1);
-        if !S::is_live(old) {
+        if !S::is_cached(old) || !S::is_stale(old, new) {
             table.set(slot.index(), new);
             world.tlb.publish();
             return;

@@ -19,46 +19,77 @@ pub struct Translation {
     pub level: Level,
     /// The leaf.
     pub leaf: u64,
-    /// What it allows, with all that the tables above take away.
+    /// What the tables above take away.
+    pub limits: u64,
+    /// What it allows, with all that is taken away.
     pub rights: Rights,
+}
+
+/// An entry that a walk used, and where it stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// The frame of its table.
+    pub table: Frame<GuestPhys>,
+    /// Its place in the table.
+    pub index: Index,
+    /// The level of the table.
+    pub level: Level,
+    /// The entry.
+    pub raw: u64,
 }
 
 /// Translates `at` by the guest tables whose roots are `roots`, whoever asks for whatever.
 ///
 /// # Errors
 ///
-/// The fault that the architecture gives an access there: translation, address size, access flag,
-/// or an abort of the walk where a table is not in RAM.
+/// The fault that the architecture gives an access there: translation, address size, reserved bits, access
+/// flag, or an abort of the walk where a table is not in RAM.
+#[inline]
 pub fn translate<G: GuestFormat>(
     memory: &impl Memory,
     regime: &G::Regime,
     roots: [Gpa; 2],
     at: Gva,
 ) -> Result<Translation, GuestFault> {
+    follow::<G>(memory, regime, roots, at, |_| {})
+}
+
+/// The same, and tells `visit` of every entry that is used, from the root's on.
+///
+/// # Errors
+///
+/// Those of [`translate`].
+#[inline]
+pub fn follow<G: GuestFormat>(
+    memory: &impl Memory,
+    regime: &G::Regime,
+    roots: [Gpa; 2],
+    at: Gva,
+    mut visit: impl FnMut(Step),
+) -> Result<Translation, GuestFault> {
     let start = G::start(regime, at).ok_or(GuestFault::Translation(Level::TOP))?;
     let base = roots.get(start.half).copied().ok_or(GuestFault::Translation(Level::TOP))?;
-    let too_large = |frame: Frame<GuestPhys>| frame.start().bits() >> G::output_bits(regime) != 0;
-
     let (mut level, mut index, mut table) = (start.level, start.index(base, at), base.frame());
-    if too_large(table) {
-        return Err(GuestFault::AddressSize(Level::TOP));
+    if let Some(fault) = G::refusal(regime, Level::TOP, 0, table) {
+        return Err(fault);
     }
     let mut limits = 0;
     loop {
-        let raw = memory.guest(table).ok_or(GuestFault::WalkAbort(level))?.get(index);
-        match (G::decode::<GuestPhys>(level, raw), level.below()) {
+        let raw = memory.guest(table).ok_or_else(|| G::nowhere(level))?.get(index);
+        let entry = G::decode::<GuestPhys>(level, raw);
+        if let Entry::Table(to) | Entry::Leaf(to) = entry
+            && let Some(fault) = G::refusal(regime, level, raw, to)
+        {
+            return Err(fault);
+        }
+        visit(Step { table, index, level, raw });
+        match (entry, level.below()) {
             (Entry::Table(next), Some(below)) => {
-                if too_large(next) {
-                    return Err(GuestFault::AddressSize(level));
-                }
                 limits = G::limit(regime, limits, start.half, raw);
                 (level, index, table) = (below, Index::of(at.bits(), below), next);
             }
             (Entry::Leaf(to), _) => {
-                if too_large(to) {
-                    return Err(GuestFault::AddressSize(level));
-                }
-                if !G::accessed(raw) {
+                if !G::KEEPS_FLAGS && !G::accessed(raw) {
                     return Err(GuestFault::AccessFlag(level));
                 }
                 let offset = at.bits() & (level.size() - 1);
@@ -67,6 +98,7 @@ pub fn translate<G: GuestFormat>(
                     gpa,
                     level,
                     leaf: raw,
+                    limits,
                     rights: G::rights(regime, raw, limits),
                 });
             }

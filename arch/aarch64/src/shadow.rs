@@ -38,6 +38,10 @@ use crate::sysreg::{self, Access};
 use crate::traps;
 use crate::vcpu::Context;
 
+/// Bytes on either side of the address of a store that faulted which its instruction may write: DC ZVA
+/// clears that many, and no other writes more.
+const STORE_REACH: u64 = 64;
+
 /// The MMU of a shadowed guest.
 #[derive(Debug)]
 pub struct ShadowMmu {
@@ -345,7 +349,7 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for ShadowMmu {
             return Ok(());
         }
         let Fault::Protected { at, .. } = exit.fault else { return Err(Stop::UnknownExit) };
-        if !self.shadow.open(world, at, gpa) {
+        if !self.shadow.open(world, at, gpa, STORE_REACH)? {
             return Err(Stop::TooManyTables);
         }
         world.probe.count(Event::Stepped, 1);

@@ -110,14 +110,14 @@ proptest! {
         let form = if level == Level::PAGE { 3 } else { 1 };
         let raw = raw & !3 | form;
         let to = Hpa::from_bits(to).align_down(level).frame();
-        let shadow = Stage1::shadow_leaf(raw, to, protected);
+        let shadow = Stage1::shadow_leaf(level, raw, to, protected);
         prop_assert_eq!(Stage1::shadowed(level, shadow), Shadowed::Leaf { to, protected });
         prop_assert_eq!(
             Stage1::rights(&REGIME, shadow, limits),
             Stage1::rights(&REGIME, raw, limits)
         );
         prop_assert_eq!(Stage1::accessed(shadow), Stage1::accessed(raw));
-        let other = Stage1::shadow_leaf(raw, to, !protected);
+        let other = Stage1::shadow_leaf(level, raw, to, !protected);
         prop_assert_eq!(Stage1::protect_leaf(shadow, !protected), other);
         prop_assert_eq!(Stage1::protect_leaf(shadow, protected), shadow);
 

@@ -67,7 +67,7 @@ impl ShadowFormat<Self> for Stage1 {
     const ABSENT: u64 = 0;
 
     #[inline]
-    fn shadow_leaf(raw: u64, to: Frame<HostPhys>, protect: bool) -> u64 {
+    fn shadow_leaf(_level: Level, raw: u64, to: Frame<HostPhys>, protect: bool) -> u64 {
         let address = to.start().bits() & ADDRESS;
         raw & Bits::LEAF.bits() | address | if protect { ALIAS } else { 0 }
     }
@@ -100,11 +100,11 @@ impl ShadowFormat<Self> for Stage1 {
 
     /// The flag fault comes before any use of the address, natively.
     #[inline]
-    fn unaccessed_leaf(level: Level, raw: u64) -> u64 {
+    fn unaccessed(level: Level, raw: u64) -> u64 {
         Self::device_leaf(level, raw, Frame::from_number(0))
     }
 
-    fn oversized(level: Level, raw: u64) -> u64 {
+    fn refused(level: Level, raw: u64) -> u64 {
         match Self::decode::<GuestPhys>(level, raw) {
             crate::entry::Entry::Table(_) => {
                 raw & Bits::TABLE_LIMITS.bits() | OVERSIZED | Bits::TABLE.bits()

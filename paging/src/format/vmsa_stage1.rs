@@ -8,6 +8,7 @@ use bitflags::bitflags;
 use crate::addr::{Addr, Frame, GuestPhys, GuestVirt, Level, PAGE_SIZE, Space};
 use crate::attrs::{Attrs, Memory, Rights};
 use crate::entry::Entry;
+use crate::fault::GuestFault;
 use crate::format::{Format, GuestFormat, Start};
 
 bitflags! {
@@ -205,6 +206,7 @@ impl HalfRegime {
 impl GuestFormat for Stage1 {
     type Regime = Regime;
     const ROOTS: usize = 2;
+    const KEEPS_FLAGS: bool = false;
 
     fn start(regime: &Regime, at: Addr<GuestVirt>) -> Option<Start> {
         let half = (at.bits() >> HALF_SELECT & 1) as usize;
@@ -228,8 +230,23 @@ impl GuestFormat for Stage1 {
         }
     }
 
+    #[inline(always)]
     fn output_bits(regime: &Regime) -> u32 {
         regime.output_bits
+    }
+
+    #[inline(always)]
+    fn refusal(
+        regime: &Regime,
+        level: Level,
+        _raw: u64,
+        to: Frame<GuestPhys>,
+    ) -> Option<GuestFault> {
+        (to.start().bits() >> regime.output_bits != 0).then_some(GuestFault::AddressSize(level))
+    }
+
+    fn nowhere(level: Level) -> GuestFault {
+        GuestFault::WalkAbort(level)
     }
 
     #[inline(always)]

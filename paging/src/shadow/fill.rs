@@ -23,22 +23,31 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         at: Gva,
     ) -> Result<Verdict, OutOfFrames> {
         self.reserve(world, RESERVE_FRAMES, RESERVE_NODES)?;
-        let start = G::start(&self.regime, at);
-        let root = start.and_then(|start| self.contexts.root(start.half));
-        let (Some(start), Some(root)) = (start, root) else {
-            // The hardware found a root where the registers have none: the fault was of before.
-            return Ok(self.retry(world, at));
-        };
-        if self.pages[root.number() as usize].source == Source::Broken {
-            return Ok(Verdict::Reflect(self.root_fault(start.half, start.level)));
-        }
-        let index = start.index(self.roots[start.half], at);
-        let way = self.know(world, Slot::new(root, index), at)?;
-        Ok(match way {
+        Ok(match self.make_way(world, at)? {
             Way::Known => self.retry(world, at),
             Way::Made => Verdict::Resume,
             Way::Fault(fault) => Verdict::Reflect(fault),
         })
+    }
+
+    /// Makes the way to `at` known from its root on. Frames and nodes were reserved.
+    #[inline(always)]
+    pub(super) fn make_way<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        at: Gva,
+    ) -> Result<Way, OutOfFrames> {
+        let start = G::start(&self.regime, at);
+        let root = start.and_then(|start| self.contexts.root(start.half));
+        let (Some(start), Some(root)) = (start, root) else {
+            // The hardware found a root where the registers have none: the fault was of before.
+            return Ok(Way::Known);
+        };
+        if self.pages[root.number() as usize].source == Source::Broken {
+            return Ok(Way::Fault(self.root_fault(start.half, start.level)));
+        }
+        let index = start.index(self.roots[start.half], at);
+        self.know(world, Slot::new(root, index), at)
     }
 
     /// Makes the way to `at` known from `slot` on. What is new is made whole before the entry that
@@ -107,7 +116,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
                 return match self.find(frame, below) {
                     Some(page) => Ok(Resolved::Page(page)),
                     None if self.reach.ram_index(frame).is_none() => {
-                        Ok(Resolved::Fault(GuestFault::WalkAbort(below)))
+                        Ok(Resolved::Fault(G::nowhere(below)))
                     }
                     None => self.make_shadow(world, frame, below).map(Resolved::Page),
                 };
@@ -218,7 +227,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             self.enlist(page, to, level);
         }
         let span = world.probe.start();
-        if below == Level::PAGE {
+        if below == Level::PAGE && G::has_plain_pages(&self.regime) {
             let mut filler = self.leaf_filler(world, page);
             for group in Group::all() {
                 let parts =
@@ -255,7 +264,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     ) {
         let Some(guest) = world.memory.guest(frame) else { return };
         let span = world.probe.start();
-        let event = if level == Level::PAGE {
+        let event = if level == Level::PAGE && G::has_plain_pages(&self.regime) {
             let mut filler = self.leaf_filler(world, page);
             for group in Group::all() {
                 let raw = guest.group(group);
@@ -301,7 +310,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         }
     }
 
-    /// Derives the entry `slot` of a table above, which was empty, from the guest's `raw`.
+    /// Derives the entry `slot`, which was empty, from the guest's `raw`. Leaf tables have a faster way.
     fn fill_entry<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot, level: Level, raw: u64) {
         let span = world.probe.start();
         let entry = self.derive(world, level, raw);
@@ -313,7 +322,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
 }
 
 /// What the way to an address is like.
-enum Way {
+pub(super) enum Way {
     /// Nothing on it was unknown.
     Known,
     /// What was unknown has been made.
@@ -418,8 +427,8 @@ fn protected<G: GuestFormat, S: ShadowFormat<G>>(leaf: u64) -> u64 {
 #[cold]
 fn other_leaf<G: GuestFormat, S: ShadowFormat<G>>(output_bits: u32, raw: u64) -> u64 {
     match G::decode::<GuestPhys>(Level::PAGE, raw) {
-        Entry::Leaf(to) if to.start().bits() >> output_bits != 0 => S::oversized(Level::PAGE, raw),
-        Entry::Leaf(_) if !G::accessed(raw) => S::unaccessed_leaf(Level::PAGE, raw),
+        Entry::Leaf(to) if to.start().bits() >> output_bits != 0 => S::refused(Level::PAGE, raw),
+        Entry::Leaf(_) if !G::accessed(raw) => S::unaccessed(Level::PAGE, raw),
         Entry::Leaf(to) => S::device_leaf(Level::PAGE, raw, to),
         Entry::Hole | Entry::Table(_) => S::ABSENT,
     }

@@ -97,11 +97,11 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         regime: G::Regime,
         roots: [Gpa; 2],
     ) -> Result<HardwareRoots, OutOfFrames> {
-        if regime != self.regime {
+        if !G::same_tables(&self.regime, &regime) {
             self.reset(world);
-            self.regime = regime;
             self.reach = self.layout.within(G::output_bits(&regime));
         }
+        self.regime = regime;
         self.roots = roots;
         self.select(world)
     }

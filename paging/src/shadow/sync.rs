@@ -22,8 +22,6 @@ const LEVELS: usize = 4;
 const STORES_TO_SUSPECT: u16 = 8;
 /// How many guest tables one instruction may have open.
 pub(super) const OPEN: usize = 4;
-/// Bytes on either side of the address of a store that is stepped which it may have written.
-const REACH: u64 = 64;
 
 /// A guest table that one instruction may write to unseen.
 #[derive(Clone, Copy, Debug)]
@@ -38,24 +36,26 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     /// nothing yet.
     #[inline(always)]
     pub(super) fn derive<E: Env>(&self, world: &World<'_, E>, level: Level, raw: u64) -> u64 {
-        let too_large =
-            |frame: Frame<GuestPhys>| frame.start().bits() >> G::output_bits(&self.regime) != 0;
+        let refused = |to: Frame<GuestPhys>| G::refusal(&self.regime, level, raw, to).is_some();
         match (G::decode::<GuestPhys>(level, raw), level.below()) {
             (Entry::Hole, _) | (Entry::Table(_), None) => S::ABSENT,
-            (Entry::Table(to) | Entry::Leaf(to), _) if too_large(to) => S::oversized(level, raw),
+            (Entry::Table(to) | Entry::Leaf(to), _) if refused(to) => S::refused(level, raw),
+            (Entry::Table(_), _) if G::KEEPS_FLAGS && !G::accessed(raw) => {
+                S::unaccessed(level, raw)
+            }
             (Entry::Table(to), Some(below)) => match self.find(to, below) {
                 Some(page) => S::shadow_table(level, raw, world.memory.frame_of(page)),
                 None => S::unknown(level, raw),
             },
-            (Entry::Leaf(_), _) if !G::accessed(raw) => S::unaccessed_leaf(level, raw),
+            (Entry::Leaf(_), _) if !G::accessed(raw) => S::unaccessed(level, raw),
             (Entry::Leaf(to), None) => match self.reach.resolve(to) {
-                Some(host) => S::shadow_leaf(raw, host, self.is_table(to)),
+                Some(host) => S::shadow_leaf(level, raw, host, self.is_table(to)),
                 None => S::device_leaf(level, raw, to),
             },
             (Entry::Leaf(to), Some(_)) => match self.reach.block(to, level) {
                 Backing::Device => S::device_leaf(level, raw, to),
                 Backing::Ram(host) if level <= self.largest && self.tables_in(to, level) == 0 => {
-                    S::shadow_leaf(raw, host, false)
+                    S::shadow_leaf(level, raw, host, false)
                 }
                 Backing::Ram(_) | Backing::Mixed => S::unknown(level, raw),
             },
@@ -170,7 +170,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
 
     /// Derives the shadow entry `slot` from the guest's entry, which is `raw` now.
     #[inline(always)]
-    fn propagate<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot, raw: u64) {
+    pub(super) fn propagate<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot, raw: u64) {
         let span = world.probe.start();
         let level = self.pages[slot.page().number() as usize].level;
         let event = if level == Level::PAGE {
@@ -270,14 +270,17 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
 
     /// The shadow page of the table in `frame`, if it has just one.
     #[inline]
-    fn only_shadow(&self, frame: Frame<GuestPhys>) -> Option<PageId> {
+    pub(super) fn only_shadow(&self, frame: Frame<GuestPhys>) -> Option<PageId> {
         let index = self.reach.ram_index(frame)?;
         let page = PageId::new(self.records[0].get(index)?.shadows)?;
         (self.pages[page.number() as usize].next == 0).then_some(page)
     }
 
     /// The shadow pages of the table in `frame` as they are now.
-    fn shadows_of(&self, frame: Frame<GuestPhys>) -> impl Iterator<Item = PageId> + use<G, S> {
+    pub(super) fn shadows_of(
+        &self,
+        frame: Frame<GuestPhys>,
+    ) -> impl Iterator<Item = PageId> + use<G, S> {
         let record = self.reach.ram_index(frame).and_then(|index| self.records[0].get(index));
         let mut next = record.and_then(|record| PageId::new(record.shadows));
         let mut pages = [None; LEVELS];
@@ -396,21 +399,36 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         Ok(())
     }
 
-    /// Lets one instruction write to the guest table at `gpa` through the guest-virtual `at`, unseen.
-    /// The instruction has to be the only one that runs before [`close`](Self::close).
+    /// Lets one instruction write to the guest table at `gpa` through the guest-virtual `at`, unseen: at
+    /// most `reach` bytes before and behind. The instruction has to be the only one that runs before
+    /// [`close`](Self::close).
     ///
     /// Returns whether it is open now: an instruction that writes to too many tables is not
     /// supported.
-    pub fn open<E: Env>(&mut self, world: &mut World<'_, E>, at: Gva, gpa: Gpa) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfFrames`] as in [`fault`](Self::fault).
+    pub fn open<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        at: Gva,
+        gpa: Gpa,
+        reach: u64,
+    ) -> Result<bool, OutOfFrames> {
         let index = |offset: u64| Index::wrapping((offset >> ENTRY_SHIFT) as u32);
         let offset = gpa.page_offset();
         let opened = Opened {
             frame: gpa.frame(),
-            first: index(offset.saturating_sub(REACH)),
-            last: index((offset + REACH).min(Level::PAGE.size() - 1)),
+            first: index(offset.saturating_sub(reach)),
+            last: index((offset + reach).min(Level::PAGE.size() - 1)),
         };
+        if self.leaf_slot(world, at).is_none() {
+            self.reserve(world, RESERVE_FRAMES, RESERVE_NODES)?;
+            self.make_way(world, at)?;
+        }
         let Some(place) = self.opened.iter_mut().find(|place| place.is_none()) else {
-            return false;
+            return Ok(false);
         };
         *place = Some(opened);
         if let Some(slot) = self.leaf_slot(world, at) {
@@ -419,7 +437,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
                 self.write(world, slot, S::protect_leaf(entry, false));
             }
         }
-        true
+        Ok(true)
     }
 
     /// The instruction for which tables were opened is over: they are protected again, and what it

@@ -264,6 +264,7 @@ impl Scenario {
             Seen::Device(at) => format!("device+{:x}", at.bits() - DEVICE),
             Seen::Fault(fault) => match fault {
                 GuestFault::Translation(level) => format!("translation {}", level.number()),
+                GuestFault::Reserved(level) => format!("reserved {}", level.number()),
                 GuestFault::AddressSize(level) => format!("size {}", level.number()),
                 GuestFault::AccessFlag(level) => format!("flag {}", level.number()),
                 GuestFault::Permission(level) => format!("permission {}", level.number()),

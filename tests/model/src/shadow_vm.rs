@@ -12,6 +12,8 @@ use crate::{
     Config, How, Machine, Seen, Store, at_physical, contents, is_device, store_to, without_paging,
 };
 
+/// Bytes on either side of a stepped store's address which it may write.
+const REACH: u64 = 64;
 /// How often one access may exit before it is done.
 const PATIENCE: usize = 16;
 
@@ -196,8 +198,8 @@ impl ShadowVm {
                         Verdict::Reflect(fault) => Seen::Fault(fault),
                         Verdict::Device(at) => Seen::Device(at),
                         Verdict::Store(gpa) if opened => {
-                            let open = self.shadow.open(&mut self.parts.world(), at, gpa);
-                            assert!(open, "too many tables are open");
+                            let open = self.shadow.open(&mut self.parts.world(), at, gpa, REACH);
+                            assert_eq!(open, Ok(true), "too many tables are open");
                             continue;
                         }
                         Verdict::Store(gpa) => {
