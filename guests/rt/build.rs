@@ -1,7 +1,8 @@
-//! Tells the linker where the guests' linker script stands. The library names it (`src/aarch64.rs`),
-//! so that a guest needs no build script of its own.
+//! Tells the linker where the guests' linker script stands. The library names it (`src/aarch64.rs`,
+//! `src/x86_64.rs`), so that a guest needs no build script of its own.
 
 fn main() {
-    println!("cargo:rerun-if-changed=src/aarch64/guest.ld");
-    println!("cargo:rustc-link-search=native={}/src/aarch64", env!("CARGO_MANIFEST_DIR"));
+    let arch = std::env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
+    println!("cargo:rerun-if-changed=src/{arch}/guest.ld");
+    println!("cargo:rustc-link-search=native={}/src/{arch}", env!("CARGO_MANIFEST_DIR"));
 }

@@ -5,6 +5,9 @@
 #![no_std]
 #![no_main]
 
+#[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
+#[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
+mod arch;
 mod tables;
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -27,6 +30,7 @@ fn main() {
     let cost = rt::clock::cost();
     println!("@ bench clock_cost={cost} frequency={}", rt::clock::frequency());
     hypercall(cost);
+    arch::exits(cost);
     interrupt::start();
     controller(cost);
     timer(cost);
@@ -34,13 +38,14 @@ fn main() {
     tables::stores(cost);
     tables::fill("fill-512", 512, cost);
     tables::fill("fill-16", 16, cost);
+    arch::tables(cost);
 }
 
 /// A null hypercall, there and back.
 fn hypercall(cost: u64) {
     let mut samples = Samples::with_capacity(OPERATIONS as usize);
     if rt::hypervisor::has_hypercalls() {
-        phase("hvc", OPERATIONS, || {
+        phase(arch::CALL, OPERATIONS, || {
             for _ in 0..OPERATIONS {
                 // SAFETY: an unknown function does nothing.
                 let (ticks, result) = unsafe { exact::hypercall(UNKNOWN) };
@@ -49,23 +54,24 @@ fn hypercall(cost: u64) {
             }
         });
     }
-    samples.print(GUEST, "hvc", "null-hypercall");
+    samples.print(GUEST, arch::CALL, "null-hypercall");
 }
 
-/// A read of the interrupt distributor.
+/// A read of a register of the interrupt controller.
 fn controller(cost: u64) {
     let mut samples = Samples::with_capacity(OPERATIONS as usize);
-    phase("gicd", OPERATIONS, || {
+    let [row, name] = arch::CONTROLLER;
+    phase(row, OPERATIONS, || {
         // SAFETY: a register that can be read.
-        let (_, kind) = unsafe { exact::load_register(interrupt::CONTROLLER_TYPE) };
+        let (_, kind) = unsafe { exact::load_register(interrupt::VERSION) };
         for _ in 0..OPERATIONS {
             // SAFETY: as above.
-            let (ticks, read) = unsafe { exact::load_register(interrupt::CONTROLLER_TYPE) };
-            check!(read == kind, "the distributor's type was {kind:#x} and is {read:#x}");
+            let (ticks, read) = unsafe { exact::load_register(interrupt::VERSION) };
+            check!(read == kind, "the controller was {kind:#x} and is {read:#x}");
             samples.add(ticks - cost);
         }
     });
-    samples.print(GUEST, "gicd", "distributor-read");
+    samples.print(GUEST, row, name);
 }
 
 /// Whether the timer has interrupted.

@@ -12,24 +12,24 @@ const ENTRIES: u64 = 512;
 /// Tables of a space whose pages have one leaf table.
 const TABLES: u64 = 4;
 /// The page that stays mapped while the others' entries change, so that their table stays in use.
-const ANCHOR: u64 = ENTRIES - 1;
+pub(crate) const ANCHOR: u64 = ENTRIES - 1;
 /// Spaces that a fill row makes.
 const FILLS: u16 = 16;
 
 /// Address of a page.
-fn page(number: u64) -> *mut u64 {
+pub(crate) fn page(number: u64) -> *mut u64 {
     (USER + number * FRAME) as *mut u64
 }
 
 /// Reads a page.
-fn touch(number: u64) -> u64 {
+pub(crate) fn touch(number: u64) -> u64 {
     // SAFETY: the caller's rows read mapped pages only.
     unsafe { page(number).read_volatile() }
 }
 
 /// A space with one leaf table of which the first `count` pages are mapped to frames in a row, each
 /// of which holds its number.
-fn space_of(asid: u16, count: u64) -> (Space, *mut u64, Frame) {
+pub(crate) fn space_of(asid: u16, count: u64) -> (Space, *mut u64, Frame) {
     let frame = frames::take_contiguous(count);
     let mut space = Space::new(asid);
     let entries = space.entry(USER);

@@ -25,7 +25,7 @@ fn main() {
     frames::require(PAGES + 1024);
     let cost = rt::clock::cost();
     println!("@ mmu-ops clock_cost={cost} frequency={}", rt::clock::frequency());
-    rows::null_exit(cost);
+    rows::null_exits(cost);
     let mut region = Region::new(PAGES);
     rows::demand_and_unmap(&mut region, cost);
     rows::true_fault(&region, cost);

@@ -7,10 +7,13 @@ pub(crate) mod console;
 pub mod exact;
 pub(crate) mod exception;
 pub(crate) mod gic;
+pub(crate) mod machine;
 pub(crate) mod quick;
 pub(crate) mod table;
 pub(crate) mod timer;
 pub(crate) mod tlb;
+
+pub(crate) use gic as controller;
 
 core::arch::global_asm!(include_str!("aarch64/start.s"));
 core::arch::global_asm!(include_str!("aarch64/vectors.s"));

@@ -2,13 +2,12 @@
 
 use hv_abi::call;
 
-use crate::Conduit;
 pub use crate::arch::call::hypercall;
 
-/// Whether a hypercall reaches anybody: Umbra, or firmware that is called the same way.
+/// Whether a hypercall reaches anybody.
 pub fn has_hypercalls() -> bool {
     let machine = crate::machine();
-    machine.umbra || machine.psci == Conduit::Hvc
+    machine.umbra || crate::arch::call::is_answered(machine.conduit)
 }
 
 /// Tells the hypervisor the exit status; it does not come back.

@@ -2,9 +2,7 @@
 
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
-pub use crate::arch::gic::{
-    GICD_TYPER as CONTROLLER_TYPE, enable, mask, send_to_self, start, unmask,
-};
+pub use crate::arch::controller::{VERSION, enable, mask, send_to_self, start, unmask};
 pub use crate::arch::timer::{INTERRUPT as TIMER, set as set_timer, stop as stop_timer};
 
 /// What handles an interrupt, given its number. The controller's acknowledgement and completion are

@@ -27,6 +27,10 @@ extern crate alloc;
 mod aarch64;
 #[cfg(target_arch = "aarch64")]
 use aarch64 as arch;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+#[cfg(target_arch = "x86_64")]
+use x86_64 as arch;
 
 pub mod clock;
 pub mod console;
@@ -45,6 +49,8 @@ pub mod tlb;
 
 pub use arch::exact;
 pub use arch::exception::Exception;
+#[cfg(target_arch = "x86_64")]
+pub use arch::{descriptor, exception};
 pub use clock::ticks;
 pub use hypervisor::phase;
 pub use machine::{Conduit, Machine, MachineError};
@@ -59,7 +65,7 @@ pub fn machine() -> &'static Machine {
     MACHINE.get().expect("the runtime has begun")
 }
 
-/// The guest's arguments, from the device tree's `bootargs`.
+/// The guest's arguments: the device tree's `bootargs`, or the loader's command line.
 pub fn args() -> impl Iterator<Item = &'static str> {
     machine().arguments.split_ascii_whitespace()
 }
@@ -109,16 +115,16 @@ fn run(machine: Machine) -> ! {
 
 /// Ends the guest with a status, and turns the machine off.
 ///
-/// Under Umbra the status goes to the hypervisor; natively there is nobody to take it, so it is
+/// Under Umbra the status goes to the hypervisor; natively there may be nobody to take it, so it is
 /// printed as a result line, `@ exit code=N`.
 pub fn exit(status: u8) -> ! {
     let conduit = match MACHINE.get() {
         Some(machine) if machine.umbra => hypervisor::exit(status),
-        Some(machine) => machine.psci,
-        None => Conduit::Hvc,
+        Some(machine) => machine.conduit,
+        None => Conduit::default(),
     };
     println!("@ exit code={status}");
-    arch::call::power_off(conduit)
+    arch::call::power_off(conduit, status)
 }
 
 /// Reports a panic and ends the guest.

@@ -1,6 +1,6 @@
 //! Boot: from the assembly's stack to the guest's `main`.
 
-use crate::machine::{self, Machine};
+use crate::machine::Conduit;
 
 /// Where QEMU puts the device tree of an ELF image, which is told nothing in `x0`.
 const DEVICE_TREE: usize = 0x4000_0000;
@@ -13,11 +13,11 @@ extern "C" fn rt_boot(device_tree: usize) -> ! {
     let device_tree = if device_tree == 0 { DEVICE_TREE } else { device_tree };
     // SAFETY: by the boot protocol a device tree stands at `x0`, or at the start of RAM, and
     // nothing of this image overlaps it (guest.ld).
-    let machine = match unsafe { Machine::read(device_tree as *const u8) } {
+    let machine = match unsafe { super::machine::read(device_tree as *const u8) } {
         Ok(machine) => machine,
         Err(error) => {
             crate::println!("rt: the device tree at {device_tree:#x}: {error}");
-            super::call::power_off(machine::Conduit::Hvc)
+            super::call::power_off(Conduit::default(), crate::status::UNSUITABLE)
         }
     };
     // SAFETY: called once, before anything else uses the tables.

@@ -31,8 +31,13 @@ pub unsafe fn hypercall(id: u64, arguments: [u64; 3]) -> u64 {
     result
 }
 
-/// Turns the machine off.
-pub(crate) fn power_off(conduit: Conduit) -> ! {
+/// Whether a hypercall reaches anybody: Umbra, or firmware that is called the same way.
+pub(crate) fn is_answered(conduit: Conduit) -> bool {
+    conduit == Conduit::Hvc
+}
+
+/// Turns the machine off; PSCI takes no exit status.
+pub(crate) fn power_off(conduit: Conduit, _status: u8) -> ! {
     match conduit {
         // SAFETY: SYSTEM_OFF does not return.
         Conduit::Hvc => unsafe { asm!("hvc #0", in("x0") SYSTEM_OFF, options(nostack)) },

@@ -10,8 +10,8 @@ const DISTRIBUTOR: usize = 0x0800_0000;
 const GICD_CTLR: *mut u32 = DISTRIBUTOR as *mut u32;
 /// GICD_CTLR.EnableGrp1 and .ARE.
 const GICD_CTLR_ON: u32 = (1 << 1) | (1 << 4);
-/// GICD_TYPER: what the controller has. Reading it changes nothing.
-pub const GICD_TYPER: *const u32 = (DISTRIBUTOR + 4) as *const u32;
+/// GICD_TYPER: what the controller is. Reading it changes nothing.
+pub const VERSION: *const u32 = (DISTRIBUTOR + 4) as *const u32;
 
 /// The redistributor of this CPU; its second frame has the private interrupts.
 const REDISTRIBUTOR: usize = 0x080a_0000;

@@ -65,9 +65,9 @@ pub const fn is_present(entry: u64) -> bool {
     entry & VALID != 0
 }
 
-/// Whether the page was accessed.
+/// Whether the page was read and written, as far as it is noted.
 #[inline(always)]
-pub const fn is_accessed(entry: u64) -> bool {
+pub const fn is_used(entry: u64) -> bool {
     entry & ACCESSED != 0
 }
 
