@@ -123,8 +123,8 @@ pub trait Mmu<P: Platform> {
     /// The reason for which the guest has to be stopped.
     fn stepped(&mut self, world: &mut World<'_, P::Env>, vcpu: &mut P::Vcpu) -> Result<(), Stop>;
 
-    /// Emulates the access to a system register at hand, and moves on behind it unless there is no
-    /// such register.
+    /// Emulates the access to a system register at hand. The caller moves on behind it where it was
+    /// made.
     ///
     /// # Errors
     ///

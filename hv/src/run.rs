@@ -150,9 +150,13 @@ impl<P: Platform, B: Board<P>, L: Line> Machine<P, B, L> {
         let span = self.shared.probe.start();
         let done = self.mmu.register(&mut self.shared.world(), &mut self.vcpu);
         match done {
-            Ok(Register::Generate(value, group)) => self.board.generate(value, group),
+            Ok(Register::Done) => self.vcpu.skip(),
+            Ok(Register::Generate(value, group)) => {
+                self.board.generate(value, group);
+                self.vcpu.skip();
+            }
             Ok(Register::Undefined) => self.vcpu.undefined(),
-            Ok(Register::Done | Register::Refused) | Err(_) => {}
+            Ok(Register::Refused) | Err(_) => {}
         }
         self.shared.probe.stop(Event::EmulateRegister, span);
         done.map(|_| ())

@@ -2,7 +2,7 @@
 
 use aarch64_cpu::registers::{Readable, SCTLR_EL1, TCR_EL1, TTBR0_EL1, TTBR1_EL1};
 use arch::exit::{Exit, MemoryExit, Stop, Transfer};
-use arch::{Mmu, Platform, Register, Vcpu};
+use arch::{Mmu, Platform, Register};
 use paging::addr::{Gpa, GuestPhys, Gva, Level};
 use paging::fault::{Fault, GuestFault, Verdict};
 use paging::format::vmsa_stage1::Stage1;
@@ -29,7 +29,7 @@ pub struct NestedMmu {
 
 /// Under a nested tree an IPA is a guest-physical address. A table that stage 1's walk did not get
 /// is missing.
-fn classify(abort: Abort<GuestPhys>) -> Option<Fault> {
+pub(crate) fn classify(abort: Abort<GuestPhys>) -> Option<Fault> {
     match (abort.unmapped, abort.walk) {
         (true, true) => Some(Fault::Missing { at: abort.at }),
         (true, false) => Some(Fault::Device { at: abort.ipa }),
@@ -118,11 +118,7 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for NestedMmu {
         vcpu: &mut Context,
     ) -> Result<Register, Stop> {
         let Some(access) = Access::current() else { return Ok(Register::Undefined) };
-        let done = sysreg::emulate(vcpu, access, false);
-        if done != Register::Undefined {
-            vcpu.skip();
-        }
-        Ok(done)
+        Ok(sysreg::emulate(vcpu, access, false))
     }
 
     fn transfer(

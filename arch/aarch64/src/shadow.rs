@@ -31,6 +31,7 @@ use probe::{Event, Probe};
 
 use crate::at::{self, Question};
 use crate::exit::{self, Abort};
+use crate::nested;
 use crate::regime::{base, excluded, regime};
 use crate::regs::{self, DebugState, Pstate, Sctlr, Tcr};
 use crate::store;
@@ -302,9 +303,7 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for ShadowMmu {
         if self.on {
             exit::exit(vcpu, |abort| classify(self.shadow.layout(), abort))
         } else {
-            exit::exit(vcpu, |abort: Abort<GuestPhys>| {
-                abort.unmapped.then_some(Fault::Device { at: abort.ipa })
-            })
+            exit::exit(vcpu, nested::classify)
         }
     }
 
@@ -373,14 +372,10 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for ShadowMmu {
         vcpu: &mut Context,
     ) -> Result<Register, Stop> {
         let Some(access) = Access::current() else { return Ok(Register::Undefined) };
-        let done = match self.translation_register(world, vcpu, access)? {
+        Ok(match self.translation_register(world, vcpu, access)? {
             Some(done) => done,
             None => sysreg::emulate(vcpu, access, true),
-        };
-        if done != Register::Undefined {
-            vcpu.skip();
-        }
-        Ok(done)
+        })
     }
 
     fn transfer(
