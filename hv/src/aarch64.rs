@@ -267,10 +267,14 @@ fn run(host: &Host, plan: &Plan, bundle: &Bundle<'_>) -> Result<(), BootError> {
         .map_err(|_| BootError::Lacks("the PL011's interrupt is no shared one"))?;
 
     let board = Virt::new(bundle.devices).map_err(|_| BootError::BadDevices)?;
+    static mut PROBE: Probes = new_probe();
+    let probe = &raw mut PROBE;
+    // SAFETY: this function runs once, and the name is known here alone.
+    let probe = unsafe { &mut *probe };
     let mut machine: Machine<Arm, Virt, SerialLine> = Machine {
         vcpu: Context::new(bundle.header.entry, bundle.header.argument),
         mmu,
-        shared: Shared { memory, pool, tlb, probe: PROBE },
+        shared: Shared { memory, pool, tlb, probe },
         board,
         interrupts,
         console: GuestConsole { line: SerialLine(serial) },
@@ -302,9 +306,7 @@ fn run(host: &Host, plan: &Plan, bundle: &Bundle<'_>) -> Result<(), BootError> {
     Ok(())
 }
 
-/// The probe as it begins.
-const PROBE: Probes = new_probe();
-
+/// The instrument as it begins.
 #[cfg(feature = "probes-full")]
 const fn new_probe() -> Probes {
     probe::Full::NEW

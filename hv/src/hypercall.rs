@@ -36,11 +36,11 @@ impl<P: Platform, B: Board<P>, L: Line> Machine<P, B, L> {
         let result = match id {
             call::EXIT => return Some(End::Exit(argument as u8)),
             call::PHASE_BEGIN => {
-                self.phases.begin([argument, self.vcpu.argument(2)], &self.shared.probe);
+                self.phases.begin([argument, self.vcpu.argument(2)], self.shared.probe);
                 call::SUCCESS
             }
             call::PHASE_END => {
-                self.phases.end(argument, &self.shared.probe);
+                self.phases.end(argument, self.shared.probe);
                 call::SUCCESS
             }
             call::VENDOR_UID => {

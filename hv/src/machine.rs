@@ -51,20 +51,16 @@ pub struct Shared<E: Env> {
     pub pool: Pool,
     /// What remembers translations.
     pub tlb: E::Tlb,
-    /// The instrument.
-    pub probe: E::Probe,
+    /// The instrument, in a place of its own: with a distribution for each event it is too large for the
+    /// stack, all the more while a machine is made, when the compiler may keep several copies of one.
+    pub probe: &'static mut E::Probe,
 }
 
 impl<E: Env> Shared<E> {
     /// Everything in one bundle.
     #[inline]
     pub const fn world(&mut self) -> World<'_, E> {
-        World {
-            memory: &self.memory,
-            pool: &mut self.pool,
-            tlb: &mut self.tlb,
-            probe: &mut self.probe,
-        }
+        World { memory: &self.memory, pool: &mut self.pool, tlb: &mut self.tlb, probe: self.probe }
     }
 }
 

@@ -150,7 +150,7 @@ impl<P: Platform<Env: Env<Probe: Report>>, B, L: Line> Machine<P, B, L> {
     /// Those of the line.
     pub fn report(&mut self, facts: &Facts<'_>, end: End) -> fmt::Result {
         let Self { console, shared, mmu, phases, vcpu, .. } = self;
-        let (line, probe) = (&mut console.line, &shared.probe);
+        let (line, probe) = (&mut console.line, &*shared.probe);
         // Whatever the guest printed last, records begin on a line of their own.
         line.write_char('\n')?;
         record!(line, "begin", "version={}", VERSION)?;

@@ -11,6 +11,10 @@ use probe::{Event, Probe};
 use crate::device::{Board, Width};
 use crate::machine::{End, Line, Machine};
 
+/// The most bytes that a machine may have. The stack is eight times as large: whoever makes a machine
+/// moves it, and how many copies are on the stack meanwhile is up to the compiler.
+const ON_STACK: usize = 8 << 10;
+
 impl<P: Platform, B: Board<P>, L: Line> Machine<P, B, L> {
     /// Runs the guest until it is over.
     ///
@@ -18,6 +22,7 @@ impl<P: Platform, B: Board<P>, L: Line> Machine<P, B, L> {
     /// be too far away for the offsets of loads and stores.
     #[inline(never)]
     pub fn run(&mut self) -> End {
+        const { assert!(size_of::<Self>() <= ON_STACK, "a machine is too large for the stack") };
         loop {
             let stamp = self.vcpu.enter::<<P::Env as Env>::Probe>();
             let span = self.shared.probe.enter(stamp);

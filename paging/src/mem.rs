@@ -115,7 +115,7 @@ pub trait Env {
     /// Its TLB, for guest-virtual addresses.
     type Tlb: Tlb<GuestVirt>;
     /// Its instrument.
-    type Probe: Probe;
+    type Probe: Probe + 'static;
 }
 
 /// One bundle of everything, so that signatures stay short and tests replace the world whole.

@@ -54,8 +54,19 @@ const VECTORS_ALIGN: usize = 2048;
 /// Where an instruction is 4 bytes long: everywhere in A64.
 const INSTRUCTION: u64 = 4;
 
+/// The stack of the hypervisor's own exceptions. It is not the one that they happen on, because that one
+/// may be the reason: a stack that has run into its guard page cannot be pushed to.
+#[repr(C, align(16))]
+struct ExceptionStack([u8; EXCEPTION_STACK_SIZE]);
+
+/// Bytes of that stack: enough to print an error record.
+const EXCEPTION_STACK_SIZE: usize = 8 << 10;
+
+/// Only `vectors` touches it.
+static mut EXCEPTION_STACK: ExceptionStack = ExceptionStack([0; EXCEPTION_STACK_SIZE]);
+
 /// Vectors for exceptions from a lower level that save a guest and return to [`Context::enter`], and
-/// for the hypervisor's own, which end in [`host_exception`].
+/// for the hypervisor's own, which end in [`host_exception_entry`] on a stack of their own.
 ///
 /// The table is aligned within the function, so it begins at the first multiple of
 /// [`VECTORS_ALIGN`] at or behind the function's address.
@@ -65,7 +76,7 @@ extern "C" fn vectors<const STAMPED: bool>() {
         ".macro from_host number",
         ".balign 128",
         "mov x0, #\\number",
-        "b {host}",
+        "b 4f",
         ".endm",
         ".macro from_guest vector",
         ".balign 128",
@@ -129,8 +140,16 @@ extern "C" fn vectors<const STAMPED: bool>() {
         "ldp x19, x29, [sp], #16",
         "ldr x30, [sp], #16",
         "ret",
+
+        "4:",
+        "adrp x1, {stack} + {stack_size}",
+        "add x1, x1, :lo12:{stack} + {stack_size}",
+        "mov sp, x1",
+        "b {host}",
         align = const VECTORS_ALIGN,
         host = sym host_exception_entry,
+        stack = sym EXCEPTION_STACK,
+        stack_size = const EXCEPTION_STACK_SIZE,
         stamped = const STAMPED as u64,
         synchronous = const VECTOR_SYNCHRONOUS,
         interrupt = const VECTOR_INTERRUPT,
