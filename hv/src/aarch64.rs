@@ -9,7 +9,7 @@ use arch_aarch64::clock;
 use arch_aarch64::console::Serial;
 use arch_aarch64::feature;
 use arch_aarch64::gic::Gic;
-use arch_aarch64::phys::{Caching, PhysicalMemory};
+use arch_aarch64::phys::{Pairs, PhysicalMemory};
 use arch_aarch64::power;
 use arch_aarch64::tlb::Broadcast;
 use arch_aarch64::vcpu::{self, Context};
@@ -192,7 +192,7 @@ fn map_memory(host: &Host, plan: &Plan, image: &Range) -> Result<(), BootError> 
 
     let nothing = Layout::new(Frame::from_number(0), 0, frames.frame());
     // SAFETY: the frames are used here alone; there is no guest RAM.
-    let memory = unsafe { PhysicalMemory::new(frames, MAP_FRAMES, nothing, Caching::Off) };
+    let memory = unsafe { PhysicalMemory::new(frames, MAP_FRAMES, nothing, Pairs::UNCACHED) };
     let mut pool = Pool::new(MAP_FRAMES as u32);
 
     let part = |start: u64, end: u64, write, execute| Region {
@@ -243,7 +243,7 @@ fn run(host: &Host, plan: &Plan, bundle: &Bundle<'_>) -> Result<(), BootError> {
     let frames = (plan.pool.size() / PAGE_SIZE) as usize;
     // SAFETY: the plan gives the pool to tables and the guest's range to the guest; both are mapped.
     let memory = unsafe {
-        PhysicalMemory::new(Hpa::from_bits(plan.pool.start), frames, layout, Caching::On)
+        PhysicalMemory::new(Hpa::from_bits(plan.pool.start), frames, layout, Pairs::cached())
     };
     let mut pool = Pool::new(frames as u32);
     let mut tlb = Broadcast;

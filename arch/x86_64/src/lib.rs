@@ -14,6 +14,7 @@ pub mod boot;
 pub mod clock;
 pub mod console;
 pub mod interrupt;
+pub mod phys;
 pub mod pic;
 pub mod power;
 pub mod segment;
