@@ -16,8 +16,12 @@
     clippy::arithmetic_side_effects
 )]
 
+pub mod fifo;
 pub mod gicv3;
+pub mod lapic;
+pub mod pc;
 pub mod pl011;
+pub mod uart16550;
 pub mod virt;
 
 use arch::Platform;

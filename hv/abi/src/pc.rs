@@ -23,3 +23,12 @@ pub const CALL_VMMCALL: u32 = 2;
 /// The port of QEMU's `isa-debug-exit`, which a guest's machine has as well: a write of V ends the
 /// guest with the status `V << 1 | 1`.
 pub const DEBUG_EXIT: u16 = 0xf4;
+
+/// The first port of the serial line, COM1.
+pub const SERIAL: u16 = 0x3f8;
+
+/// Where the local APIC's registers are, guest-physical.
+pub const LOCAL_APIC: u64 = 0xfee0_0000;
+
+/// Bytes of the local APIC's registers.
+pub const LOCAL_APIC_SIZE: u64 = 0x1000;

@@ -2,15 +2,13 @@
 //!
 //! Arm DDI 0183, "Programmers Model". Bytes leave at the moment they are written, so the transmit
 //! FIFO is always empty and its interrupt is raised after each byte. Bytes that arrive wait in a
-//! receive FIFO of [`FIFO_DEPTH`]. Baud rate and line control are stored and mean nothing; modem
+//! receive FIFO of [`DEPTH`]. Baud rate and line control are stored and mean nothing; modem
 //! lines, DMA, loopback and error injection do not exist.
 //!
 //! As under QEMU, the UART works without having been enabled: kernels' first messages count on it.
 
+use super::fifo::{DEPTH, Fifo};
 use super::{Console, Width};
-
-/// Bytes that the receive FIFO holds when `UARTLCR_H.FEN` is set; otherwise it holds one.
-const FIFO_DEPTH: u8 = 16;
 
 /// Offsets of the registers: Arm DDI 0183, "Summary of registers".
 mod register {
@@ -70,10 +68,8 @@ const IDENTIFICATION: [u8; 8] = [0x11, 0x10, 0x34, 0x00, 0x0d, 0xf0, 0x05, 0xb1]
 /// One UART.
 #[derive(Debug)]
 pub struct Pl011 {
-    /// Bytes that arrived, the oldest in the lowest byte.
-    fifo: u128,
-    /// How many bytes wait in `fifo`.
-    waiting: u8,
+    /// Bytes that arrived.
+    received: Fifo,
     /// Whether a byte was lost since the guest last cleared the error.
     overrun: bool,
     /// `UARTRIS`.
@@ -97,8 +93,7 @@ impl Pl011 {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            fifo: 0,
-            waiting: 0,
+            received: Fifo::EMPTY,
             overrun: false,
             raised: 0,
             mask: 0,
@@ -119,14 +114,12 @@ impl Pl011 {
 
     /// A byte arrives. Whether there was room for it.
     pub fn receive(&mut self, byte: u8) -> bool {
-        if self.waiting >= self.depth() {
+        if self.received.len() >= self.depth() {
             self.overrun = true;
             self.raised |= INT_OE;
             return false;
         }
-        let place = u32::from(self.waiting).wrapping_mul(u8::BITS);
-        self.fifo |= u128::from(byte).wrapping_shl(place);
-        self.waiting = self.waiting.saturating_add(1);
+        self.received.push(byte);
         self.raised |= INT_RX;
         true
     }
@@ -178,17 +171,15 @@ impl Pl011 {
         }
     }
 
-    /// How many bytes can wait.
+    /// How many bytes can wait: without `UARTLCR_H.FEN` the FIFO holds one.
     const fn depth(&self) -> u8 {
-        if self.line_control & LCR_H_FEN != 0 { FIFO_DEPTH } else { 1 }
+        if self.line_control & LCR_H_FEN != 0 { DEPTH } else { 1 }
     }
 
     /// Takes the oldest waiting byte; 0 if none waits.
     fn take(&mut self) -> u64 {
-        let [byte, ..] = self.fifo.to_le_bytes();
-        self.fifo = self.fifo.wrapping_shr(u8::BITS);
-        self.waiting = self.waiting.saturating_sub(1);
-        if self.waiting == 0 {
+        let byte = self.received.pop().unwrap_or_default();
+        if self.received.is_empty() {
             self.raised &= !INT_RX;
         }
         byte.into()
@@ -197,10 +188,10 @@ impl Pl011 {
     /// `UARTFR`.
     const fn flags(&self) -> u64 {
         let mut flags = FR_TXFE;
-        if self.waiting == 0 {
+        if self.received.is_empty() {
             flags |= FR_RXFE;
         }
-        if self.waiting >= self.depth() {
+        if self.received.len() >= self.depth() {
             flags |= FR_RXFF;
         }
         flags
@@ -209,8 +200,7 @@ impl Pl011 {
     /// Sets `UARTLCR_H`. Switching the FIFOs on or off empties them ("FIFO enable").
     fn set_line_control(&mut self, value: u16) {
         if (self.line_control ^ value) & LCR_H_FEN != 0 {
-            self.fifo = 0;
-            self.waiting = 0;
+            self.received = Fifo::EMPTY;
             self.raised &= !INT_RX;
         }
         self.line_control = value;
