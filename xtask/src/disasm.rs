@@ -1,8 +1,9 @@
-//! Looking for counter reads in the machine code of the hypervisor.
+//! Looking for instructions that must not be in the hypervisor's machine code.
 //!
-//! With the probes off, nothing that is measured elsewhere may read a clock. Every AArch64 instruction
-//! is one word, so a read is found by comparing words; a constant among the code that looks like one
-//! would be reported too, which errs on the right side.
+//! With the probes off, nothing that is measured elsewhere may read a clock. And no function may take a
+//! large part of the stack: how much a value takes that is moved is up to the compiler, so only the code
+//! tells. Every AArch64 instruction is one word, so either is found by comparing words; a constant among
+//! the code that looks like one would be reported too, which errs on the right side.
 
 use std::path::Path;
 
@@ -45,19 +46,50 @@ fn counter_read_by(word: u32) -> Option<&'static str> {
 /// Every counter read in the code of `file` that is not allowed: where, and of what.
 pub(crate) fn counter_reads(file: &Path) -> Result<Vec<String>> {
     let elf = Elf::read(file)?;
-    let mut found = Vec::new();
-    for load in elf.loads.iter().filter(|load| load.code) {
-        for (index, bytes) in load.bytes.as_chunks::<4>().0.iter().enumerate() {
-            let Some(counter) = counter_read_by(u32::from_le_bytes(*bytes)) else { continue };
-            let at = load.seen_at + 4 * index as u64;
-            let function = elf.symbols.iter().rfind(|symbol| symbol.address <= at);
-            let function = function.map_or("?", |symbol| symbol.name.as_str());
-            if !ALLOWED.iter().any(|allowed| function.ends_with(allowed)) {
-                found.push(format!("{function} reads {counter} at {at:#x}"));
-            }
-        }
-    }
-    Ok(found)
+    let reads = instructions(&elf).filter_map(|(at, word)| {
+        let (counter, function) = (counter_read_by(word)?, function_at(&elf, at));
+        let allowed = ALLOWED.iter().any(|allowed| function.ends_with(allowed));
+        (!allowed).then(|| format!("{function} reads {counter} at {at:#x}"))
+    });
+    Ok(reads.collect())
+}
+
+/// `SUB <Xd>, SP, #<pages>, LSL #12` without Xd and pages: how a frame is made, or, one page at a time,
+/// where it is to end.
+const SUB_PAGES_FROM_SP: u32 = 0xd140_03e0;
+/// All of that instruction but Xd and the number of pages.
+const WITHOUT_PAGES: u32 = !(0xfff << 10 | 0x1f);
+/// The most pages of a frame: a quarter of the stack.
+const MOST_PAGES: u32 = 4;
+
+/// By how many pages `word` goes down from the stack pointer.
+fn pages_of(word: u32) -> u32 {
+    if word & WITHOUT_PAGES == SUB_PAGES_FROM_SP { word >> 10 & 0xfff } else { 0 }
+}
+
+/// Every function in the code of `file` whose frame is too large: which, and how large it is.
+pub(crate) fn large_frames(file: &Path) -> Result<Vec<String>> {
+    let elf = Elf::read(file)?;
+    let frames = instructions(&elf).map(|(at, word)| (at, pages_of(word)));
+    let large = frames.filter(|(_, pages)| *pages > MOST_PAGES);
+    let told = large.map(|(at, pages)| {
+        format!("{} takes {pages} pages of the stack at {at:#x}", function_at(&elf, at))
+    });
+    Ok(told.collect())
+}
+
+/// The words of the code, with their addresses.
+fn instructions(elf: &Elf) -> impl Iterator<Item = (u64, u32)> {
+    elf.loads.iter().filter(|load| load.code).flat_map(|load| {
+        let words = load.bytes.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes));
+        (load.seen_at..).step_by(4).zip(words)
+    })
+}
+
+/// The name of the function that `at` lies in.
+fn function_at(elf: &Elf, at: u64) -> &str {
+    let function = elf.symbols.iter().rfind(|symbol| symbol.address <= at);
+    function.map_or("?", |symbol| symbol.name.as_str())
 }
 
 #[cfg(test)]
@@ -70,5 +102,12 @@ mod tests {
         let words = [0xd53b_9d05, 0xd53b_e040, 0xd53b_e000, 0xd51b_9d05, 0xd503_201f];
         let read: Vec<_> = words.into_iter().map(counter_read_by).collect();
         assert_eq!(read, [Some("PMCCNTR_EL0"), Some("CNTVCT_EL0"), None, None, None]);
+    }
+
+    #[test]
+    fn frames_are_told_from_other_instructions() {
+        // sub x9, sp, #26, lsl #12; sub sp, sp, #1, lsl #12; sub sp, sp, #1824; sub x9, x9, #26, lsl #12
+        let words = [0xd140_6be9, 0xd140_07ff, 0xd11c_83ff, 0xd140_6929];
+        assert_eq!(words.map(pages_of), [26, 1, 0, 0]);
     }
 }

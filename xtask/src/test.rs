@@ -38,6 +38,7 @@ pub(crate) fn run(options: &cli::Test) -> Result<u8> {
     match Lab::new(ARCH, &toolchain, &[Probes::Off, Probes::Counts, Probes::Full]) {
         Ok(lab) => {
             counters(&mut tally, &lab);
+            frames(&mut tally, &lab);
             input::all(&mut tally)?;
             whole::all(&mut tally)?;
             runs::all(&mut tally, &lab)?;
@@ -134,6 +135,19 @@ fn counters(tally: &mut Tally, lab: &Lab) {
             Ok(())
         }
     });
+}
+
+/// No function of any variant takes much of the stack.
+fn frames(tally: &mut Tally, lab: &Lab) {
+    for paging in [Paging::Nested, Paging::Shadow] {
+        for probes in [Probes::Off, Probes::Counts, Probes::Full] {
+            let name = format!("frames are small: {}, probes {}", paging.name(), probes.name());
+            tally.case(&name, || {
+                let found = disasm::large_frames(lab.hypervisor(paging, probes)?)?;
+                if found.is_empty() { Ok(()) } else { bail!("{}", found.join("; ")) }
+            });
+        }
+    }
 }
 
 #[cfg(test)]
