@@ -3,6 +3,7 @@
 //! Its registers stand in memory, or in MSRs where firmware has left it so (x2APIC): they have the same
 //! numbers either way. Intel SDM vol. 3, "Advanced Programmable Interrupt Controller (APIC)".
 
+use arch::apic::{Divide, Mode};
 use bitflags::bitflags;
 use paging::addr::{Hpa, PAGE_SIZE};
 use x86_64::registers::model_specific::Msr;
@@ -56,6 +57,8 @@ bitflags! {
         const EXTERNAL = 0b111 << 8;
         /// Not at all.
         const MASKED = 1 << 16;
+        /// The timer: it begins anew when it has counted to 0.
+        const PERIODIC = 1 << 17;
     }
 }
 
@@ -64,18 +67,6 @@ bitflags! {
 enum Access {
     Memory(*mut u32),
     Msr,
-}
-
-/// By how much the bus clock is divided before the timer counts it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Divide {
-    /// Every tick counts.
-    By1 = 0b1011,
-    /// Every 16th.
-    By16 = 0b0011,
-    /// Every 128th.
-    By128 = 0b1010,
 }
 
 /// The local APIC.
@@ -139,11 +130,19 @@ impl Apic {
         }
     }
 
-    /// Has the timer interrupt once, with [`TIMER_VECTOR`], after `count` ticks; 0 stops it.
-    pub fn start_timer(&mut self, divide: Divide, count: u32) {
+    /// Has the timer interrupt, with [`TIMER_VECTOR`], after `count` ticks: once, or every so many.
+    #[inline]
+    pub fn start_timer(&mut self, count: u32, divide: Divide, mode: Mode) {
+        let mut local = Local::empty();
+        local.set(Local::PERIODIC, mode == Mode::Periodic);
         self.write(Register::Divide, divide as u32);
-        self.write(Register::Timer, u32::from(TIMER_VECTOR));
+        self.write(Register::Timer, u32::from(TIMER_VECTOR) | local.bits());
         self.write(Register::InitialCount, count);
+    }
+
+    /// Stops the timer.
+    pub fn stop_timer(&mut self) {
+        self.write(Register::InitialCount, 0);
     }
 
     /// Ticks until the timer interrupts; 0 when it has.

@@ -106,3 +106,17 @@ pub fn take() -> Option<u8> {
     }
     (vector != 0).then_some(vector as u8)
 }
+
+/// Waits until an interrupt comes, takes it, and tells its vector. `None` if what came was no interrupt:
+/// the processor's wait may end for other reasons.
+///
+/// Interrupts are off before and after. [`Vectors`] are loaded.
+#[must_use]
+pub fn wait() -> Option<u8> {
+    let vector: u32;
+    // SAFETY: as in `take`. STI lets nothing through before HLT, so no interrupt is missed.
+    unsafe {
+        asm!("sti", "hlt", "cli", inout("eax") 0_u32 => vector);
+    }
+    (vector != 0).then_some(vector as u8)
+}

@@ -2,7 +2,8 @@
 //!
 //! One file for one thing that a processor has. What stands here first is the hypervisor's own footing,
 //! the same for both vendors: start-up ([`boot`]), segments and vectors ([`segment`], [`interrupt`]), the
-//! interrupt controllers ([`pic`], [`apic`]), the clock, the serial line and the switch for the power.
+//! interrupt controllers ([`pic`], [`apic`], both as [`interrupts`]), the clock, the serial line and the
+//! switch for the power.
 //!
 //! With AMD's SVM an exit leaves FS, GS, TR, LDTR, KERNEL_GS_BASE and the MSRs of SYSCALL and SYSENTER as
 //! the guest has them (AMD64 APM vol. 2, "#VMEXIT"). So that nothing of it must be switched at every
@@ -14,7 +15,9 @@ pub mod boot;
 pub mod clock;
 pub mod console;
 pub mod interrupt;
+pub mod interrupts;
 pub mod phys;
 pub mod pic;
 pub mod power;
 pub mod segment;
+pub mod tlb;

@@ -1,7 +1,8 @@
 // Where the processor goes for an exception or an interrupt of the hypervisor's own.
 //
 // Each stub has the size STUB. Exceptions but the NMI do not return. An interrupt only comes while
-// `interrupt::take` waits for it, and gives it the vector in EAX with no other coming before it looks.
+// `interrupt::take` or `wait` lets it, and gives that the vector in EAX with no other coming before it
+// looks.
 
 .set STUB, 16
 .set EXCEPTIONS, 32
