@@ -10,7 +10,7 @@ use x86_decode::{
 };
 
 /// Where the instructions stand.
-const RIP: u64 = 0x1234_5670;
+pub(crate) const RIP: u64 = 0x1234_5670;
 
 /// What iced says.
 fn iced(bytes: &[u8], mode: Mode) -> Iced {
@@ -19,7 +19,7 @@ fn iced(bytes: &[u8], mode: Mode) -> Iced {
 }
 
 /// The operation, as we name it. None if it is not one of ours.
-fn operation(iced: &Iced) -> Option<Operation> {
+pub(crate) fn operation(iced: &Iced) -> Option<Operation> {
     use Operation as O;
     let control = (0..iced.op_count()).any(|at| iced.op_register(at).is_cr());
     Some(match iced.mnemonic() {
@@ -124,7 +124,7 @@ fn has_short_address(iced: &Iced) -> bool {
 }
 
 /// Whether it is one of the instructions that we say we know.
-fn is_claimed(iced: &Iced, bytes: &[u8]) -> bool {
+pub(crate) fn is_claimed(iced: &Iced, bytes: &[u8]) -> bool {
     use Operation as O;
     let Some(operation) = operation(iced) else { return false };
     let code = format!("{:?}", iced.code());
@@ -144,8 +144,9 @@ fn is_claimed(iced: &Iced, bytes: &[u8]) -> bool {
     });
     let has_segment = (0..2).any(|at| iced.op_register(at).is_segment_register());
     let needs_memory = operation.is_executed();
-    // Encodings that only decoders know.
-    let alias = code.ends_with("_82") || code.ends_with("_F6r1") || code.ends_with("_F7r1");
+    // Encodings that only decoders and the oldest processors know.
+    let alias = ["_82", "_F6r1", "_F7r1"].iter().any(|&end| code.ends_with(end))
+        || code.starts_with("Cmpxchg486");
     // Processors differ: with 66 in what MOVSXD reads, with REX.B in whether PAUSE is an exchange, and
     // with 66, F2 or F3 in whether 0F 01 with a register is anything.
     let opcode = bytes.windows(2).position(|pair| pair == [0x0f, 0x01]).unwrap_or(0);
@@ -319,7 +320,7 @@ fn check_access(ours: &Instruction, iced: &Iced, context: &str) {
 }
 
 /// Checks all that we say about an instruction.
-fn check(ours: &Instruction, bytes: &[u8]) {
+pub(crate) fn check(ours: &Instruction, bytes: &[u8]) {
     let iced = iced(bytes, ours.mode);
     let context = format!("{:?} {bytes:02x?}: {ours:?}", iced.code());
     assert!(!iced.is_invalid(), "{context}");

@@ -3,4 +3,9 @@
 #![expect(clippy::cast_possible_truncation, reason = "random numbers are cut to size")]
 
 mod decoded;
+mod encoded;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod executed;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod processor;
 mod random;
