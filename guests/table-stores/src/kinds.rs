@@ -1,8 +1,10 @@
 //! The kinds of store, and how many entries each changes.
 
-use core::arch::{asm, global_asm};
+#[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
+#[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
+mod arch;
 
-global_asm!(include_str!("stores.s"), options(raw));
+pub(crate) use arch::{KINDS, PLAIN, others};
 
 /// Changes entries: the first one, what they hold, what they shall hold.
 type Change = unsafe extern "C" fn(*mut u64, *const u64, *const u64);
@@ -15,15 +17,19 @@ pub(crate) struct Kind {
     pub(crate) entries: usize,
     /// Whether it can only make them zero.
     pub(crate) only_clears: bool,
-    /// Whether it needs the memory copy and set instructions (FEAT_MOPS).
-    pub(crate) needs_mops: bool,
+    /// Whether the processor has it.
+    pub(crate) is_supported: fn() -> bool,
     /// What makes it.
     pub(crate) change: Change,
 }
 
-/// Declares the assembly's functions and lists them.
+/// Marks a kind that can only make entries zero.
+const CLEARS: bool = true;
+
+/// Declares the assembly's functions and lists them. A line is a kind's name, its function, how many
+/// entries it changes, whether it only clears them, and what the processor must have.
 macro_rules! kinds {
-    ($($name:literal $symbol:ident $entries:literal $($only_clears:ident)? ;)*) => {
+    ($($name:literal $symbol:ident $entries:literal $(, $clears:ident)? $(=> $has:path)? ;)*) => {
         unsafe extern "C" {
             $(fn $symbol(slot: *mut u64, old: *const u64, new: *const u64);)*
         }
@@ -32,62 +38,10 @@ macro_rules! kinds {
         pub(crate) static KINDS: &[Kind] = &[$(Kind {
             name: $name,
             entries: $entries,
-            only_clears: false $(|| $only_clears)?,
-            needs_mops: matches!($name.as_bytes(), b"set" | b"cpy"),
+            only_clears: false $(|| $clears)?,
+            is_supported: || true $(&& $has())?,
             change: $symbol,
         }),*];
     };
 }
-
-/// Marks a kind that can only make entries zero.
-const CLEARS: bool = true;
-
-kinds! {
-    "str" stores_str 1;
-    "str-w" stores_str_w 1;
-    "strh" stores_strh 1;
-    "strb" stores_strb 1;
-    "str-register" stores_str_register 1;
-    "stur" stores_str_unscaled 1;
-    "str-post" stores_str_post 2;
-    "str-pre" stores_str_pre 2;
-    "str-unaligned" stores_str_unaligned 2;
-    "stp" stores_stp 2;
-    "stp-post" stores_stp_post 2;
-    "stp-pre" stores_stp_pre 2;
-    "stp-w" stores_stp_w 1;
-    "stnp" stores_stnp 2;
-    "stlr" stores_stlr 1;
-    "str-d" stores_str_d 1;
-    "str-q" stores_str_q 2;
-    "str-q-post" stores_str_q_post 2;
-    "stp-q" stores_stp_q 4;
-    "st1" stores_st1 8;
-    "st1-post" stores_st1_post 4;
-    "st1-lane" stores_st1_lane 2;
-    "st2" stores_st2 4;
-    "swp" stores_swp 1;
-    "cas" stores_cas 1;
-    "cas-fails" stores_cas_fails 1;
-    "casp" stores_casp 2;
-    "ldadd" stores_ldadd 1;
-    "stadd" stores_stadd 1;
-    "ldeor" stores_ldeor 1;
-    "ldset-ldclr" stores_ldset_ldclr 1;
-    "ldumax-ldumin" stores_ldumax 1;
-    "stxr" stores_stxr 1;
-    "stlxr" stores_stlxr 1;
-    "stxp" stores_stxp 2;
-    "stxrb" stores_stxrb 1;
-    "dc-zva" stores_zva 8 CLEARS;
-    "set" stores_set 8 CLEARS;
-    "cpy" stores_cpy 8;
-}
-
-/// Whether the processor says that it has the memory copy and set instructions.
-pub(crate) fn has_mops() -> bool {
-    let features: u64;
-    // SAFETY: reading ID_AA64ISAR2_EL1 changes nothing.
-    unsafe { asm!("mrs {}, S3_0_C0_C6_2", out(reg) features, options(nomem, nostack)) };
-    (features >> 16) & 0xf != 0
-}
+use kinds;

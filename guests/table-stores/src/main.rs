@@ -10,7 +10,7 @@ mod kinds;
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use kinds::{KINDS, Kind};
+use kinds::{KINDS, Kind, PLAIN};
 use rt::fault::{self, Cause};
 use rt::space::{self, Access, FRAME, Frame, Space, USER};
 use rt::{check, entry, exact, frames, println, tlb};
@@ -46,9 +46,8 @@ fn main() {
         fault.is_some_and(|fault| matches!(fault.cause, Cause::NotPresent | Cause::Permission))
     });
     let table = Table::new();
-    let mops = kinds::has_mops();
     let mut done = 0;
-    for kind in KINDS.iter().filter(|kind| mops || !kind.needs_mops) {
+    for kind in KINDS.iter().filter(|kind| (kind.is_supported)()) {
         // Somewhere in the table, at its beginning, and at its end.
         for first in [8 * (3 + done % 40), 0, ENTRIES - 8] {
             table.try_kind(kind, first);
@@ -57,6 +56,7 @@ fn main() {
         println!("@ table-stores store={} entries={}", kind.name, kind.entries);
     }
     table.try_across();
+    kinds::others(&table);
     println!("@ table-stores kinds={done} faults={}", FAULTS.load(Relaxed));
 }
 
@@ -127,7 +127,7 @@ impl Table {
     /// Clears and makes half of the first entry by stores that begin in the page before the table.
     fn try_across(&self) {
         const HALF: u32 = 32;
-        let Some(plain) = KINDS.iter().find(|kind| kind.name == "str") else { return };
+        let Some(plain) = KINDS.iter().find(|kind| kind.name == PLAIN) else { return };
         let before = self.entries.wrapping_sub(1);
         // SAFETY: the 8 bytes before the table, which is identity-mapped with them.
         let previous = unsafe { space::load(before) };
@@ -145,7 +145,7 @@ impl Table {
             tlb::pages(self.space.asid(), USER, 1);
             self.expect(0, (entry == whole).then_some(mark(0, 0)), "across");
         }
-        println!("@ table-stores store=str-across entries=1");
+        println!("@ table-stores store={PLAIN}-across entries=1");
     }
 
     /// Changes entries by a kind of store, checks that they hold what was stored, and invalidates.
