@@ -7,6 +7,7 @@
 
 pub mod apic;
 pub mod exit;
+pub mod host;
 pub mod irq;
 
 use core::fmt;

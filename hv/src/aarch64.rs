@@ -1,43 +1,31 @@
 //! Umbra on Arm: where everything comes together, once, at boot.
 
-use core::fmt::Write;
-use core::panic::PanicInfo;
 use core::ptr::NonNull;
 
-use arch_aarch64::boot::{self, Region};
-use arch_aarch64::clock;
 use arch_aarch64::console::Serial;
-use arch_aarch64::feature;
 use arch_aarch64::gic::Gic;
 use arch_aarch64::phys::{Pairs, PhysicalMemory};
-use arch_aarch64::power;
 use arch_aarch64::tlb::Broadcast;
 use arch_aarch64::vcpu::{self, Context};
+use arch_aarch64::{boot, feature};
 use dtoolkit::fdt::Fdt;
-use hv::boot::{BootError, Bundle, Host, Plan, Range};
+use hv::boot::devicetree::Host;
+use hv::boot::{BootError, Range};
 use hv::device::virt::Virt;
-use hv::machine::{GuestConsole, Line, Machine, Shared};
+use hv::machine::{GuestConsole, Machine, Shared};
 use hv::phase::Phases;
-use hv::report::{Facts, Report};
-use hv_abi::record;
-use linked_list_allocator::LockedHeap;
-use paging::addr::{Frame, Hpa, PAGE_SIZE};
-use paging::attrs::Memory as MemoryKind;
+use paging::addr::PAGE_SIZE;
 use paging::layout::Layout;
 use paging::mem::Env;
 use paging::pool::Pool;
 use paging::tree::MapError;
 
-#[cfg(all(feature = "nested", feature = "shadow"))]
-compile_error!("the paging mode is nested or shadow, not both");
+use crate::image::{self, Plans, Probes, SerialLine, fail};
 
-/// The probe of this build.
-#[cfg(feature = "probes-full")]
-type Probes = probe::Full<clock::Cycles>;
-#[cfg(all(feature = "probes-counts", not(feature = "probes-full")))]
-type Probes = probe::Counts;
-#[cfg(not(any(feature = "probes-full", feature = "probes-counts")))]
-type Probes = probe::Off;
+/// The instruction set's name in the report.
+pub(crate) const ARCH: &str = "aarch64";
+/// And the virtualization hardware's.
+const HARDWARE: &str = "el2";
 
 /// The paging mode of this build.
 #[cfg(feature = "shadow")]
@@ -62,78 +50,18 @@ impl arch::Platform for Arm {
     type Interrupts = Gic;
 }
 
-#[global_allocator]
-static HEAP: LockedHeap = LockedHeap::empty();
-
-/// The serial line, as the library sees it.
-struct SerialLine(Serial);
-
-impl Write for SerialLine {
-    fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        self.0.write_str(text)
-    }
-}
-
-impl Line for SerialLine {
-    fn put(&mut self, byte: u8) {
-        self.0.put(byte);
-    }
-    fn take(&mut self) -> Option<u8> {
-        self.0.take()
-    }
-}
-
-/// The symbols of the linker script. Only their addresses mean something.
-mod symbol {
-    unsafe extern "C" {
-        static __image_start: u8;
-        static __text_end: u8;
-        static __rodata_end: u8;
-        static __bss_end: u8;
-        static __stack_bottom: u8;
-        static __bundle: u8;
-    }
-
-    macro_rules! address {
-        ($($name:ident = $symbol:ident;)*) => {$(
-            /// The symbol's address.
-            pub(super) fn $name() -> u64 {
-                core::ptr::addr_of!($symbol) as u64
-            }
-        )*};
-    }
-
-    address! {
-        image_start = __image_start;
-        text_end = __text_end;
-        rodata_end = __rodata_end;
-        bss_end = __bss_end;
-        stack_bottom = __stack_bottom;
-        bundle = __bundle;
-    }
-}
-
 /// Where QEMU's `virt` and its kin have their first PL011: for errors before the device tree is read.
 const EARLY_SERIAL: usize = 0x0900_0000;
 
-/// Prints an error record and turns the machine off.
-fn fail(message: impl core::fmt::Display) -> ! {
-    // SAFETY: nothing else prints any more, and the address is a PL011 on the machines that this
-    // image boots on before it has read their device tree.
-    if let Some(registers) = NonNull::new(EARLY_SERIAL as *mut u8) {
-        // SAFETY: as above.
-        let mut line = unsafe { Serial::new(registers) };
-        let (mark, word) = (record::MARK as char, record::WORD);
-        // The line does not fail.
-        let _ = writeln!(line, "\n{mark}{word} error message=\"{message}\"");
-        line.drain();
-    }
-    power::off()
-}
-
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    fail(format_args!("the hypervisor panicked: {info}"))
+/// The serial line for a last word.
+///
+/// # Safety
+///
+/// Nothing else prints any more.
+pub(crate) unsafe fn last_line() -> Option<Serial> {
+    // SAFETY: by the caller, and the address is a PL011 on the machines that this image boots on
+    // before it has read their device tree.
+    NonNull::new(EARLY_SERIAL as *mut u8).map(|registers| unsafe { Serial::new(registers) })
 }
 
 /// An exception of the hypervisor's own.
@@ -145,10 +73,7 @@ fn host_exception(vector: u64) -> ! {
 #[unsafe(no_mangle)]
 extern "C" fn main(tree: *const u8) -> ! {
     vcpu::install_vectors::<Probes>(host_exception);
-    match start(tree) {
-        Ok(()) => power::off(),
-        Err(error) => fail(error.message()),
-    }
+    image::finish(start(tree))
 }
 
 /// Makes the machine that the bundle describes, runs it, and reports.
@@ -157,97 +82,26 @@ fn start(tree: *const u8) -> Result<(), BootError> {
     // SAFETY: the boot protocol puts a device tree there, and nobody writes to it.
     let tree = unsafe { Fdt::from_raw(tree) }.map_err(|_| BootError::DeviceTree)?;
     let host = Host::read(tree)?;
-    let behind = host.ram.end.saturating_sub(symbol::bundle());
-    // SAFETY: from the bundle's symbol on there is RAM, which the boot protocol filled and which is
-    // not written before the bundle has been copied from.
-    let bytes =
-        unsafe { core::slice::from_raw_parts(symbol::bundle() as *const u8, behind as usize) };
-    let bundle = Bundle::read(bytes)?;
-
-    let image = Range {
-        start: symbol::image_start(),
-        end: (symbol::bundle() + bundle.header.length).next_multiple_of(PAGE_SIZE),
-    };
     let tree_start = tree.data().as_ptr() as u64;
     let tree_end = tree_start + tree.data().len() as u64;
     let tree_pages =
         Range { start: tree_start & !(PAGE_SIZE - 1), end: tree_end.next_multiple_of(PAGE_SIZE) };
-    let plan = hv::boot::plan(host.ram, &[image, tree_pages], &bundle)?;
-    // SAFETY: the plan gives this range to the heap alone.
-    unsafe { HEAP.lock().init(plan.heap.start as *mut u8, plan.heap.size() as usize) };
-    map_memory(&host, &plan, &image)?;
-
-    run(&host, &plan, &bundle)
+    // SAFETY: this function runs once, the device tree tells what is RAM, and there is no map yet.
+    let plans = unsafe { Plans::make(&[host.ram], Some(tree_pages)) }?;
+    let devices = [host.serial, host.distributor, host.redistributor];
+    // SAFETY: there are no other devices, and the MMU is off.
+    unsafe { plans.map(&devices, Pairs::UNCACHED) }?;
+    run(&host, &plans)
 }
 
-/// Frames for the tables of the hypervisor's own map.
-const MAP_FRAMES: usize = 24;
-
-/// Makes the hypervisor's own map: its image by the rights of its sections, and what the plan names.
-fn map_memory(host: &Host, plan: &Plan, image: &Range) -> Result<(), BootError> {
-    #[repr(C, align(4096))]
-    struct Frames([u8; MAP_FRAMES * PAGE_SIZE as usize]);
-    static mut FRAMES: Frames = Frames([0; MAP_FRAMES * PAGE_SIZE as usize]);
-    let frames = Hpa::from_bits((&raw mut FRAMES) as u64);
-
-    let nothing = Layout::new(Frame::from_number(0), 0, frames.frame());
-    // SAFETY: the frames are used here alone; there is no guest RAM.
-    let memory = unsafe { PhysicalMemory::new(frames, MAP_FRAMES, nothing, Pairs::UNCACHED) };
-    let mut pool = Pool::new(MAP_FRAMES as u32);
-
-    let part = |start: u64, end: u64, write, execute| Region {
-        start: Hpa::from_bits(start),
-        size: end - start,
-        write,
-        execute,
-        memory: MemoryKind::Normal,
-    };
-    let data = |range: &Range| Region::data(Hpa::from_bits(range.start), range.size());
-    let device = |range: &Range| Region::device(Hpa::from_bits(range.start), range.size());
-    let regions = [
-        part(symbol::image_start(), symbol::text_end(), false, true),
-        part(symbol::text_end(), symbol::rodata_end(), false, false),
-        part(symbol::rodata_end(), symbol::bss_end(), true, false),
-        part(symbol::stack_bottom(), symbol::bundle(), true, false),
-        part(symbol::bundle(), image.end, false, false),
-        data(&plan.guest),
-        data(&plan.pool),
-        data(&plan.heap),
-        device(&host.serial),
-        device(&host.distributor),
-        device(&host.redistributor),
-    ];
-    // SAFETY: the regions are everything that the hypervisor uses: its image and stack, the
-    // bundle, what the plan gave to it, and its devices.
-    unsafe { boot::map(&memory, &mut pool, &regions) }.map_err(|_| BootError::TooLittleMemory)
-}
-
-/// Copies the bundle's contents into the guest's RAM.
-fn load(plan: &Plan, bundle: &Bundle<'_>) {
-    // SAFETY: the plan gives this range to the guest alone, which does not run yet, and it is mapped.
-    let ram = unsafe {
-        core::slice::from_raw_parts_mut(plan.guest.start as *mut u8, plan.guest.size() as usize)
-    };
-    for (at, bytes) in bundle.contents().flatten() {
-        if let Some(place) = ram.get_mut(at..at + bytes.len()) {
-            place.copy_from_slice(bytes);
-            boot::publish_code(place);
-        }
-    }
-}
-
-fn run(host: &Host, plan: &Plan, bundle: &Bundle<'_>) -> Result<(), BootError> {
-    let unit = clock::start();
-    load(plan, bundle);
-    let layout = hv::boot::layout(bundle.header, plan);
-    let frames = (plan.pool.size() / PAGE_SIZE) as usize;
-    // SAFETY: the plan gives the pool to tables and the guest's range to the guest; both are mapped.
-    let memory = unsafe {
-        PhysicalMemory::new(Hpa::from_bits(plan.pool.start), frames, layout, Pairs::cached())
-    };
-    let mut pool = Pool::new(frames as u32);
+/// Makes the machine and runs it.
+fn run(host: &Host, plans: &Plans) -> Result<(), BootError> {
+    // SAFETY: the plan is mapped, and there is no machine yet.
+    unsafe { plans.load(boot::publish_code) };
+    // SAFETY: the plan is mapped, and the MMU is on.
+    let (layout, memory, mut pool) = unsafe { plans.memory(Pairs::cached()) };
     let mut tlb = Broadcast;
-    let mmu = make_mmu(&memory, &mut pool, &mut tlb, &layout, bundle, plan)
+    let mmu = make_mmu(&memory, &mut pool, &mut tlb, &layout, plans)
         .map_err(|_| BootError::TooFewFrames)?;
 
     let address = |range: &Range| {
@@ -266,58 +120,22 @@ fn run(host: &Host, plan: &Plan, bundle: &Bundle<'_>) -> Result<(), BootError> {
         .enable_shared(host.serial_interrupt, boot::affinity())
         .map_err(|_| BootError::Lacks("the PL011's interrupt is no shared one"))?;
 
+    let bundle = &plans.bundle;
     let board = Virt::new(bundle.devices).map_err(|_| BootError::BadDevices)?;
-    static mut PROBE: Probes = new_probe();
-    let probe = &raw mut PROBE;
-    // SAFETY: this function runs once, and the name is known here alone.
-    let probe = unsafe { &mut *probe };
     let mut machine: Machine<Arm, Virt, SerialLine> = Machine {
         vcpu: Context::new(bundle.header.entry, bundle.header.argument),
         mmu,
-        shared: Shared { memory, pool, tlb, probe },
+        // SAFETY: this function runs once.
+        shared: Shared { memory, pool, tlb, probe: unsafe { image::probe() } },
         board,
         interrupts,
         console: GuestConsole { line: SerialLine(serial) },
         phases: Phases::NONE,
     };
-    let probe_cost = machine.shared.probe.prepare(bundle.header.sample);
     // SAFETY: the machine stays where it is until the guest is over and this function returns.
     unsafe { machine.vcpu.make_current() };
-    let end = machine.run();
-
-    let records = arch::Mmu::<Arm>::record_bytes(&machine.mmu) as u64;
-    let facts = Facts {
-        arch: "aarch64",
-        hardware: "el2",
-        machine: &bundle.header.name,
-        image: &bundle.header.image,
-        ram: bundle.header.ram_size,
-        block_shift: bundle.header.block_shift,
-        clock: clock::NAME,
-        unit: unit.name(),
-        frequency: clock::frequency(),
-        probe_cost,
-        image_bytes: symbol::bundle() - symbol::image_start(),
-        heap_bytes: (HEAP.lock().used() as u64).saturating_sub(records),
-    };
-    // The line does not fail.
-    let _ = machine.report(&facts, end);
-    machine.console.line.0.drain();
+    plans.run(&mut machine, HARDWARE);
     Ok(())
-}
-
-/// The instrument as it begins.
-#[cfg(feature = "probes-full")]
-const fn new_probe() -> Probes {
-    probe::Full::NEW
-}
-#[cfg(all(feature = "probes-counts", not(feature = "probes-full")))]
-const fn new_probe() -> Probes {
-    probe::Counts::NEW
-}
-#[cfg(not(any(feature = "probes-full", feature = "probes-counts")))]
-const fn new_probe() -> Probes {
-    probe::Off
 }
 
 #[cfg(not(feature = "shadow"))]
@@ -326,10 +144,9 @@ fn make_mmu(
     pool: &mut Pool,
     tlb: &mut Broadcast,
     layout: &Layout,
-    bundle: &Bundle<'_>,
-    _plan: &Plan,
+    plans: &Plans,
 ) -> Result<Mmu, MapError> {
-    Mmu::new(&mut paging::tree::Tools { memory, pool, tlb }, layout, bundle.largest)
+    Mmu::new(&mut paging::tree::Tools { memory, pool, tlb }, layout, plans.bundle.largest)
 }
 
 #[cfg(feature = "shadow")]
@@ -338,10 +155,18 @@ fn make_mmu(
     pool: &mut Pool,
     tlb: &mut Broadcast,
     layout: &Layout,
-    bundle: &Bundle<'_>,
-    plan: &Plan,
+    plans: &Plans,
 ) -> Result<Mmu, MapError> {
     use arch_aarch64::shadow::Span;
+    use paging::addr::Hpa;
+
     let span = |range: &Range| Span { start: Hpa::from_bits(range.start), size: range.size() };
-    Mmu::new(memory, pool, tlb, layout, bundle.largest, &[span(&plan.guest), span(&plan.pool)])
+    Mmu::new(
+        memory,
+        pool,
+        tlb,
+        layout,
+        plans.bundle.largest,
+        &[span(&plans.plan.guest), span(&plans.plan.pool)],
+    )
 }

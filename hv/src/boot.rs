@@ -1,7 +1,13 @@
 //! What firmware gave becomes owned memory, and the bundle a machine to make.
+//!
+//! Firmware describes the machine in its own way: [`devicetree`] on Arm, [`multiboot`] on a PC.
 
-use dtoolkit::fdt::{Fdt, FdtNode};
-use dtoolkit::{Node, Property};
+pub mod devicetree;
+pub mod multiboot;
+
+#[cfg(test)]
+mod tests;
+
 use hv_abi::bundle::{self, Device, Header, Segment};
 use paging::addr::{Frame, Hpa, Level, PAGE_SIZE};
 use paging::layout::Layout;
@@ -45,7 +51,7 @@ impl Range {
 pub enum BootError {
     /// The device tree cannot be read.
     DeviceTree,
-    /// It lacks a memory node, a PL011 or a GICv3.
+    /// The machine lacks something, or its description does.
     Lacks(&'static str),
     /// There is no bundle behind the image, or one of another version.
     NoBundle,
@@ -77,73 +83,6 @@ impl BootError {
             Self::BadDevices => "the bundle's devices cannot be made",
         }
     }
-}
-
-/// What the hypervisor needs to know of the machine that it runs on.
-#[derive(Clone, Copy, Debug)]
-pub struct Host {
-    /// Its largest range of RAM.
-    pub ram: Range,
-    /// The serial line's registers.
-    pub serial: Range,
-    /// The serial line's INTID.
-    pub serial_interrupt: u32,
-    /// The GIC's distributor.
-    pub distributor: Range,
-    /// The GIC's redistributors.
-    pub redistributor: Range,
-}
-
-/// The first INTID of a shared interrupt, which device trees count from 0.
-const FIRST_SHARED: u32 = 32;
-
-impl Host {
-    /// Reads the device tree.
-    ///
-    /// # Errors
-    ///
-    /// [`BootError::Lacks`] names what it does not have.
-    pub fn read(tree: Fdt<'_>) -> Result<Self, BootError> {
-        let compatible = |wanted: &'static str| {
-            tree.root().children().find(|node| {
-                node.compatible().is_some_and(|mut names| names.any(|name| name == wanted))
-            })
-        };
-        let memory = tree
-            .root()
-            .children()
-            .filter(|node| node.name_without_address() == "memory")
-            .filter_map(|node| register(node, 0))
-            .max_by_key(Range::size)
-            .ok_or(BootError::Lacks("the device tree has no memory node"))?;
-        let serial = compatible("arm,pl011").ok_or(BootError::Lacks("the machine has no PL011"))?;
-        let gic = compatible("arm,gic-v3").ok_or(BootError::Lacks("the machine has no GICv3"))?;
-        let no_registers = BootError::Lacks("a device has no registers in the device tree");
-        Ok(Self {
-            ram: memory,
-            serial: register(serial, 0).ok_or(no_registers)?,
-            serial_interrupt: cell(serial, "interrupts", 1).unwrap_or(0) + FIRST_SHARED,
-            distributor: register(gic, 0).ok_or(no_registers)?,
-            redistributor: register(gic, 1).ok_or(no_registers)?,
-        })
-    }
-}
-
-/// Cell `index` of a property.
-fn cell(node: FdtNode<'_>, property: &str, index: usize) -> Option<u32> {
-    let property = node.property(property)?;
-    let bytes = property.value().get(4 * index..4 * index + 4)?;
-    Some(u32::from_be_bytes(bytes.try_into().ok()?))
-}
-
-/// Range `index` of `reg`, with addresses and sizes of two cells, as at the root of such trees.
-fn register(node: FdtNode<'_>, index: usize) -> Option<Range> {
-    let number = |place: usize| {
-        let high = cell(node, "reg", place)?;
-        let low = cell(node, "reg", place + 1)?;
-        Some(u64::from(high) << 32 | u64::from(low))
-    };
-    Range::new(number(4 * index)?, number(4 * index + 2)?)
 }
 
 /// A bundle, checked.
@@ -243,26 +182,33 @@ const HEAP_FOR_RAM: u64 = 17;
 /// Finds room for the guest, the pool and the heap in `ram` beside what is `taken`: the
 /// hypervisor's image with the bundle, and the device tree.
 ///
-/// The guest stands as high as it can, so that a 1 GiB block may map it; the rest behind the image.
+/// The guest stands as high as it can, where a 1 GiB block may map it if there is such a place; the rest
+/// behind the image.
 ///
 /// # Errors
 ///
 /// [`BootError::TooLittleMemory`], [`BootError::TooFewFrames`].
-pub fn plan(ram: Range, taken: &[Range], bundle: &Bundle<'_>) -> Result<Plan, BootError> {
+pub fn plan(ram: &[Range], taken: &[Range], bundle: &Bundle<'_>) -> Result<Plan, BootError> {
     let size = bundle.header.ram_size;
     let frames = bundle.table_frames();
     if frames < shadow::MIN_FRAMES as u64 {
         return Err(BootError::TooFewFrames);
     }
     let free = |range: &Range| {
-        range.start >= ram.start
-            && range.end <= ram.end
+        ram.iter().any(|ram| range.start >= ram.start && range.end <= ram.end)
             && taken.iter().all(|other| !other.overlaps(range))
     };
-    let align = if size >= Level::BLOCK_1G.size() { Level::BLOCK_1G } else { Level::BLOCK_2M };
-    let highest = ram.end.checked_sub(size).ok_or(BootError::TooLittleMemory)?;
-    let guest = Range::new(highest & !(align.size() - 1), size)
-        .filter(free)
+    let highest = |align: Level| {
+        ram.iter()
+            .filter_map(|ram| ram.end.checked_sub(size))
+            .filter_map(|start| Range::new(start & !(align.size() - 1), size))
+            .filter(free)
+            .max_by_key(|range| range.start)
+    };
+    let guest = Some(Level::BLOCK_1G)
+        .filter(|block| size >= block.size())
+        .and_then(highest)
+        .or_else(|| highest(Level::BLOCK_2M))
         .ok_or(BootError::TooLittleMemory)?;
 
     let pool_size = frames * PAGE_SIZE;

@@ -6,46 +6,17 @@ use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{
     MAIR_EL2, MPIDR_EL1, Readable, SCTLR_EL2, TCR_EL2, TTBR0_EL2, Writeable,
 };
-use paging::addr::{Addr, HostPhys, HostVirt, Hpa, Level};
-use paging::attrs::{Attrs, Memory as MemoryKind};
+use arch::host::{Region, identity};
+use paging::addr::Level;
 use paging::format::vmsa_stage1::Stage1;
 use paging::mem::Memory;
 use paging::pool::Pool;
-use paging::tree::{MapError, Tools, Tree};
+use paging::tree::{MapError, Tools};
 
 use crate::regs;
 use crate::tlb::{self, Broadcast};
 
 global_asm!(include_str!("start.s"));
-
-/// A range of host memory and how the hypervisor may use it.
-#[derive(Clone, Copy, Debug)]
-pub struct Region {
-    /// Its first byte, a multiple of 4 KiB.
-    pub start: Hpa,
-    /// Its size, a multiple of 4 KiB.
-    pub size: u64,
-    /// May it be written?
-    pub write: bool,
-    /// May it be executed?
-    pub execute: bool,
-    /// How it behaves.
-    pub memory: MemoryKind,
-}
-
-impl Region {
-    /// Data that the hypervisor reads and writes.
-    #[must_use]
-    pub const fn data(start: Hpa, size: u64) -> Self {
-        Self { start, size, write: true, execute: false, memory: MemoryKind::Normal }
-    }
-
-    /// Registers of a device.
-    #[must_use]
-    pub const fn device(start: Hpa, size: u64) -> Self {
-        Self { start, size, write: true, execute: false, memory: MemoryKind::Device }
-    }
-}
 
 /// MAIR: normal memory, write-back, read- and write-allocating, in and out.
 const NORMAL: u64 = 0xff;
@@ -67,13 +38,8 @@ pub unsafe fn map<M: Memory>(
     pool: &mut Pool,
     regions: &[Region],
 ) -> Result<(), MapError> {
-    let mut tree: Tree<Stage1, HostVirt, HostPhys> = Tree::new(Level::TOP, memory, pool)?;
     let mut tools = Tools { memory, pool, tlb: &mut Broadcast };
-    for region in regions {
-        let attrs = Attrs { write: region.write, execute: region.execute, memory: region.memory };
-        let at = Addr::from_bits(region.start.bits());
-        tree.map(&mut tools, (at, region.start, region.size), attrs, Level::BLOCK_1G)?;
-    }
+    let tree = identity::<Stage1, _, _>(&mut tools, regions, Level::BLOCK_1G)?;
     MAIR_EL2.set(NORMAL | DEVICE << 8);
     TCR_EL2.write(
         TCR_EL2::PS::Bits_40

@@ -1,8 +1,20 @@
-//! Start-up: from the loader's hands to a known state of the processor.
+//! Start-up: from the loader's hands to 64-bit mode with a map of its own.
 
 use core::mem::size_of;
 
+use arch::host::{Region, identity};
+use paging::addr::Level;
+use paging::format::x64::X64;
+use paging::mem::Memory;
+use paging::pool::Pool;
+use paging::tree::{MapError, Tools};
+use raw_cpuid::CpuId;
+use x86_64::PhysAddr;
+use x86_64::registers::control::{Cr3, Cr3Flags};
+use x86_64::structures::paging::PhysFrame;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+use crate::tlb::Own;
 
 #[cfg(target_os = "none")]
 core::arch::global_asm!(include_str!("start.s"));
@@ -39,4 +51,35 @@ pub unsafe fn memory_map<'a>(information: u32) -> Option<&'a [u8]> {
     let map = found.map as usize as *const u8;
     // SAFETY: by the caller, what the information says of its map is true.
     Some(unsafe { core::slice::from_raw_parts(map, found.map_length as usize) })
+}
+
+/// The largest leaf that this processor's tables may have.
+#[must_use]
+pub fn largest_leaf() -> Level {
+    let features = CpuId::new().get_extended_processor_and_feature_identifiers();
+    let gigabytes = features.is_some_and(|features| features.has_1gib_pages());
+    if gigabytes { Level::BLOCK_1G } else { Level::BLOCK_2M }
+}
+
+/// Makes the hypervisor's map, an identity of `regions`, and uses it.
+///
+/// # Errors
+///
+/// See [`MapError`]: the regions overlap or are misaligned, or the pool is too small.
+///
+/// # Safety
+///
+/// `regions` cover everything that the hypervisor touches from here on, its own image and stack among
+/// them, with rights that suffice; `memory` and `pool` are not used for anything else.
+pub unsafe fn map<M: Memory>(
+    memory: &M,
+    pool: &mut Pool,
+    regions: &[Region],
+) -> Result<(), MapError> {
+    let mut tools = Tools { memory, pool, tlb: &mut Own };
+    let tree = identity::<X64, _, _>(&mut tools, regions, largest_leaf())?;
+    let root = PhysAddr::new_truncate(memory.frame_of(tree.root()).start().bits());
+    // SAFETY: by the caller the new map covers what is executed and used, at the same addresses.
+    unsafe { Cr3::write(PhysFrame::containing_address(root), Cr3Flags::empty()) };
+    Ok(())
 }
