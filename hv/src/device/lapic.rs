@@ -24,13 +24,15 @@
 //! next time on.
 
 mod command;
+mod local;
 mod register;
 mod timer;
 mod vectors;
 
-use arch::apic::{HostApic, Injection, Mode};
+use arch::apic::{HostApic, Injection};
 use bitflags::bitflags;
 
+use local::{Source, Table};
 use timer::Timer;
 use vectors::Vectors;
 
@@ -39,45 +41,6 @@ pub const VERSION: u32 = 0x14 | 5 << 16;
 
 /// Vectors below this are the processor's own.
 const FIRST_LEGAL: u8 = 16;
-
-/// Entries of the local vector table, in the order of their registers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Entry {
-    /// The timer.
-    Timer = 0,
-    /// The APIC's own errors.
-    Error = 5,
-}
-
-/// How many entries the local vector table has.
-const ENTRIES: usize = 6;
-
-bitflags! {
-    /// An entry of the local vector table.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    struct Local: u32 {
-        /// Which vector.
-        const VECTOR = 0xff;
-        /// As what it is delivered: only some have the choice.
-        const DELIVERY = 0b111 << 8;
-        /// LINT0 and LINT1: active low.
-        const LOW = 1 << 13;
-        /// LINT0 and LINT1: level-triggered.
-        const LEVEL = 1 << 15;
-        /// Not at all.
-        const MASKED = 1 << 16;
-        /// The timer: periodic.
-        const PERIODIC = 1 << 17;
-    }
-}
-
-/// The bits that each entry has.
-const WRITABLE: [Local; ENTRIES] = {
-    let plain = Local::VECTOR.union(Local::MASKED);
-    let sensor = plain.union(Local::DELIVERY);
-    let pin = sensor.union(Local::LOW).union(Local::LEVEL);
-    [plain.union(Local::PERIODIC), sensor, sensor, pin, pin, plain]
-};
 
 bitflags! {
     /// The spurious-interrupt vector register.
@@ -131,7 +94,7 @@ pub struct Lapic {
     /// ICR, the lower half first.
     command: [u32; 2],
     /// The local vector table.
-    local: [Local; ENTRIES],
+    local: Table,
     /// The timer.
     timer: Timer,
 }
@@ -152,7 +115,7 @@ impl Lapic {
             errors: Errors::empty(),
             new_errors: Errors::empty(),
             command: [0; 2],
-            local: [Local::MASKED; ENTRIES],
+            local: Table::NEW,
             timer: Timer::NEW,
         }
     }
@@ -174,8 +137,8 @@ impl Lapic {
 
     /// The physical timer interrupted.
     pub fn timer_fired(&mut self, cpu: &mut impl HostApic) {
-        self.signal(Entry::Timer);
-        self.timer.fired(self.timer_mode(), cpu);
+        self.signal(Source::Timer);
+        self.timer.fired(self.local.timer_mode(), cpu);
     }
 
     /// TPR.
@@ -231,15 +194,15 @@ impl Lapic {
 
     /// Requests the interrupt `vector`, a legal one. An APIC that is off takes none.
     fn request(&mut self, vector: u8) {
-        if self.spurious.contains(Spurious::ENABLE) {
+        if self.is_on() {
             self.requested.insert(vector);
             self.attention = true;
         }
     }
 
     /// Something happened that the local vector table has an entry for.
-    fn signal(&mut self, entry: Entry) {
-        match self.vector(entry) {
+    fn signal(&mut self, source: Source) {
+        match self.local.vector(source) {
             Some(vector) if vector >= FIRST_LEGAL => self.request(vector),
             Some(_) => self.error(Errors::RECEIVE_ILLEGAL_VECTOR),
             None => {}
@@ -249,31 +212,10 @@ impl Lapic {
     /// An error is detected.
     fn error(&mut self, error: Errors) {
         self.new_errors |= error;
-        match self.vector(Entry::Error) {
+        match self.local.vector(Source::Error) {
             Some(vector) if vector >= FIRST_LEGAL => self.request(vector),
             Some(_) => self.new_errors |= Errors::RECEIVE_ILLEGAL_VECTOR,
             None => {}
-        }
-    }
-
-    /// The entry's vector; `None` if it is masked.
-    fn vector(&self, entry: Entry) -> Option<u8> {
-        let local = self.entry(entry as usize);
-        let [vector, ..] = local.bits().to_le_bytes();
-        (!local.contains(Local::MASKED)).then_some(vector)
-    }
-
-    /// Entry `index` of the local vector table.
-    fn entry(&self, index: usize) -> Local {
-        self.local.get(index).copied().unwrap_or(Local::MASKED)
-    }
-
-    /// Writes entry `index` of the local vector table. All are masked while the APIC is off.
-    fn set_entry(&mut self, index: usize, value: u32) {
-        let off = !self.spurious.contains(Spurious::ENABLE);
-        if let (Some(local), Some(writable)) = (self.local.get_mut(index), WRITABLE.get(index)) {
-            *local = Local::from_bits_retain(value) & *writable;
-            local.set(Local::MASKED, off || local.contains(Local::MASKED));
         }
     }
 
@@ -281,20 +223,14 @@ impl Lapic {
     /// State After It Has Been Software Disabled").
     fn set_spurious(&mut self, value: u32) {
         self.spurious = Spurious::from_bits_truncate(value);
-        if !self.spurious.contains(Spurious::ENABLE) {
-            for local in &mut self.local {
-                local.insert(Local::MASKED);
-            }
+        if !self.is_on() {
+            self.local.mask();
         }
     }
 
-    /// How the guest wants its timer to count.
-    fn timer_mode(&self) -> Mode {
-        if self.entry(Entry::Timer as usize).contains(Local::PERIODIC) {
-            Mode::Periodic
-        } else {
-            Mode::OneShot
-        }
+    /// Whether software has turned the APIC on.
+    const fn is_on(&self) -> bool {
+        self.spurious.contains(Spurious::ENABLE)
     }
 }
 

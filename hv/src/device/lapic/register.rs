@@ -5,7 +5,8 @@
 
 use arch::apic::HostApic;
 
-use super::{ENTRIES, Errors, Lapic, VERSION};
+use super::local::ENTRIES;
+use super::{Errors, Lapic, VERSION};
 use crate::device::Width;
 
 /// APIC ID.
@@ -89,7 +90,7 @@ impl Lapic {
             ESR => self.errors.bits(),
             ICR_LOW => self.command[0],
             ICR_HIGH => self.command[1],
-            LVT..=LVT_LAST => self.entry(index(offset, LVT)).bits(),
+            LVT..=LVT_LAST => self.local.read(index(offset, LVT)),
             INITIAL_COUNT => self.timer.initial(),
             CURRENT_COUNT => self.timer.current(cpu),
             DIVIDE => self.timer.divide(),
@@ -111,10 +112,10 @@ impl Lapic {
         match offset {
             EOI => self.end(),
             TPR => self.set_task_priority(lowest),
-            INITIAL_COUNT => self.timer.start(value, self.timer_mode(), cpu),
+            INITIAL_COUNT => self.timer.start(value, self.local.timer_mode(), cpu),
             ICR_LOW => self.send(value),
             ICR_HIGH => self.command[1] = value & DESTINATION,
-            LVT..=LVT_LAST => self.set_entry(index(offset, LVT), value),
+            LVT..=LVT_LAST => self.local.write(index(offset, LVT), value, self.is_on()),
             DIVIDE => self.timer.set_divide(value, cpu),
             SVR => self.set_spurious(value),
             LDR => self.logical = value & DESTINATION,
