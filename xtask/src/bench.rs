@@ -16,16 +16,16 @@ use serde_json::json;
 
 use self::budgets::Budget;
 use self::figures::Figures;
-use crate::cli::{self, Arch, Probes};
+use crate::cli::{self, Probes};
 use crate::lab::Lab;
-use crate::setup::{self, Need};
+use crate::setup;
 use crate::{paths, table};
 
 /// `cargo xtask bench`.
 pub(crate) fn run(options: &cli::Bench) -> Result<u8> {
-    let arch = Arch::Aarch64;
+    let arch = options.arch;
     let install = options.set_up.install();
-    setup::ensure(&[Need::Emulator(arch)], install)?;
+    setup::ensure(&setup::needs_of_all(arch), install)?;
     let toolchain = setup::toolchain(arch, install)?;
     let lab = Lab::new(arch, &toolchain, &[Probes::Off, Probes::Counts, Probes::Full])?;
     let figures = Figures::take(&lab)?;
@@ -50,7 +50,7 @@ pub(crate) fn run(options: &cli::Bench) -> Result<u8> {
     }
     let file = options.json.clone().unwrap_or_else(|| paths::own().join("bench.json"));
     let whole = json!({
-        "tools": { "emulator": lab.emulator.version, "compiler": toolchain.compiler.version },
+        "tools": { "emulators": lab.versions(), "compiler": toolchain.compiler.version },
         "budgets": budgets.iter().map(Budget::json).collect::<Vec<_>>(),
         "results": figures.json(),
     });

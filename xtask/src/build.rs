@@ -10,7 +10,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::cli::{self, Arch, Paging, Probes};
+use crate::arch::Arch;
+use crate::cli::{self, Paging, Probes, What};
 use crate::progress::Step;
 use crate::toolchain::Toolchain;
 use crate::{paths, process, setup};
@@ -27,6 +28,13 @@ pub(crate) struct Variant {
     pub(crate) paging: Paging,
     /// What is recorded.
     pub(crate) probes: Probes,
+}
+
+impl What {
+    /// The hypervisor that it asks for.
+    pub(crate) const fn variant(&self, arch: Arch) -> Variant {
+        Variant { arch, paging: self.paging, probes: self.probes }
+    }
 }
 
 impl Variant {

@@ -1,4 +1,4 @@
-//! The file that QEMU boots: the hypervisor, and behind it the machine and its memory.
+//! The file that an emulator boots: the hypervisor, and behind it the machine and its memory.
 
 use std::fs;
 use std::ops::Range;
@@ -8,11 +8,13 @@ use anyhow::{Context as _, Result, ensure};
 use hv_abi::bundle::{Device, Header, MAGIC, Segment, VERSION};
 use zerocopy::IntoBytes as _;
 
-use crate::cli::Block;
-use crate::devicetree;
+use crate::arch::Arch;
+use crate::cli::{Block, What};
 use crate::elf::Elf;
-use crate::image::{self, IMAGE_SIZE_AT, Image};
+use crate::image::{self, IMAGE_SIZE_AT, Image, Protocol};
 use crate::manifest::{Machine, RAM_UNIT};
+use crate::pc::{self, Told};
+use crate::{devicetree, multiboot, pvh};
 
 /// The hypervisor's symbol behind its last byte.
 const END: &str = "__bundle";
@@ -30,16 +32,32 @@ pub(crate) struct Settings {
     pub(crate) sample: u32,
 }
 
+impl Settings {
+    /// Those that the options ask for.
+    pub(crate) const fn of(what: &What) -> Self {
+        Self { block_shift: what.block.shift(), sample: what.sample }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self { block_shift: Block::Middle.shift(), sample: 1 }
     }
 }
 
+/// What a machine tells its image, and how.
+struct Message {
+    /// The bytes, and where they are.
+    segment: image::Segment,
+    /// The boot CPU's first argument.
+    argument: u64,
+}
+
 /// Makes the bundle of `machine` with `image` and, if there is one, `initrd` in its memory.
 ///
-/// The device tree stands in the last 2 MiB of RAM and the RAM disk right below, as far from the
-/// image as can be: images grow upwards.
+/// The RAM disk stands as far from the image as can be: images grow upwards. So does the device
+/// tree, behind it, in the last 2 MiB of RAM; a PC's structures stand in low memory, where kernels
+/// expect such things.
 pub(crate) fn make(
     machine: &Machine,
     image: &Image,
@@ -47,9 +65,12 @@ pub(crate) fn make(
     settings: Settings,
 ) -> Result<Vec<u8>> {
     let ram = machine.ram();
-    let tree_at = ram.end - RAM_UNIT;
-    let disk = initrd.map(|bytes| place_below(tree_at, bytes)).transpose()?;
-    let lowest = disk.as_ref().map_or(tree_at, |disk| disk.gpa);
+    let end = match image.protocol {
+        Protocol::DeviceTree => ram.end - RAM_UNIT,
+        Protocol::Pvh | Protocol::Multiboot => ram.end,
+    };
+    let disk = initrd.map(|bytes| place_below(end, bytes)).transpose()?;
+    let lowest = disk.as_ref().map_or(end, |disk| disk.gpa);
     ensure!(
         lowest >= ram.start && image.takes.end <= lowest,
         "RAM of {} MiB is too small for the image ({:#x}..{:#x}), the RAM disk and the device tree: give the \
@@ -59,15 +80,57 @@ pub(crate) fn make(
         image.takes.end,
     );
     let disk_range = disk.as_ref().map(|disk| disk.gpa..disk.gpa + disk.bytes.len() as u64);
-    let tree = devicetree::make(machine, disk_range.as_ref())?;
-    ensure!(
-        tree.len() as u64 <= RAM_UNIT,
-        "the device tree is larger than 2 MiB: shorten the arguments"
-    );
+    let message = match image.protocol {
+        Protocol::DeviceTree => tree(machine, end, disk_range.as_ref())?,
+        Protocol::Pvh | Protocol::Multiboot => structures(machine, image, disk_range)?,
+    };
     let mut segments = image.segments.clone();
     segments.extend(disk);
-    segments.push(image::Segment { gpa: tree_at, bytes: tree });
-    Ok(encode(machine, image, &segments, tree_at, settings))
+    segments.push(message.segment);
+    Ok(encode(machine, image, &segments, message.argument, settings))
+}
+
+/// The device tree, for the address `gpa`.
+fn tree(machine: &Machine, gpa: u64, disk: Option<&Range<u64>>) -> Result<Message> {
+    let bytes = devicetree::make(machine, disk)?;
+    ensure!(
+        bytes.len() as u64 <= RAM_UNIT,
+        "the device tree is larger than 2 MiB: shorten the arguments"
+    );
+    Ok(Message { segment: image::Segment { gpa, bytes }, argument: gpa })
+}
+
+/// What a PC's kernel is told, at the end of low memory: EBX is its address, EAX says what it is.
+fn structures(machine: &Machine, image: &Image, initrd: Option<Range<u64>>) -> Result<Message> {
+    let overlaps = |range: &Range<u64>| {
+        let segment = |segment: &image::Segment| {
+            segment.gpa < range.end && range.start < segment.gpa + segment.bytes.len() as u64
+        };
+        image.segments.iter().any(segment)
+    };
+    ensure!(
+        !overlaps(&(pc::LOW_END..pc::HIGH_START)),
+        "the image has something between {:#x} and 1 MiB, where a PC has no RAM: link it elsewhere",
+        pc::LOW_END
+    );
+    let told = Told { ram: machine.memory, arguments: &machine.arguments, initrd };
+    let (make, magic): (fn(u64, &Told<'_>) -> Vec<u8>, u32) = match image.protocol {
+        Protocol::Multiboot => (multiboot::information, multiboot::MAGIC),
+        Protocol::Pvh | Protocol::DeviceTree => (pvh::information, 0),
+    };
+    let size = make(0, &told).len() as u64;
+    let gpa = pc::LOW_END
+        .checked_sub(size)
+        .context("the arguments do not fit in low memory: shorten them")?
+        / PAGE
+        * PAGE;
+    ensure!(
+        !overlaps(&(gpa..pc::LOW_END)),
+        "the image takes {gpa:#x}..{:#x}, where its start information goes: link it elsewhere",
+        pc::LOW_END
+    );
+    let segment = image::Segment { gpa, bytes: make(gpa, &told) };
+    Ok(Message { segment, argument: u64::from(magic) << 32 | gpa })
 }
 
 fn place_below(end: u64, bytes: Vec<u8>) -> Result<image::Segment> {
@@ -104,7 +167,7 @@ fn encode(
         segments: table.len() as u32,
         sample: settings.sample,
         length: offset as u64,
-        ram_base: machine.base,
+        ram_base: machine.base(),
         ram_size: machine.memory,
         entry: image.entry,
         argument,
@@ -144,8 +207,9 @@ fn padded(name: &str) -> [u8; 32] {
 
 /// Puts `bundle` behind the hypervisor and writes the whole to `file`.
 ///
-/// The hypervisor's file is an arm64 Image, whose header says how much memory it takes; the loader
-/// puts the device tree behind that, so it must say that the bundle is part of it.
+/// On Arm the file is an arm64 Image, whose header says how much memory it takes; the loader puts the
+/// device tree behind that, so it must say that the bundle is part of it. On a PC its multiboot header
+/// says that all of the file counts.
 pub(crate) fn write(hypervisor: &Path, bundle: &[u8], file: &Path) -> Result<()> {
     let elf = Elf::read(hypervisor)?;
     let end = elf
@@ -153,7 +217,9 @@ pub(crate) fn write(hypervisor: &Path, bundle: &[u8], file: &Path) -> Result<()>
         .with_context(|| format!("{} has no symbol {END}", hypervisor.display()))?;
     let mut bytes = elf.flat(end)?;
     bytes.extend_from_slice(bundle);
-    state_size(&mut bytes, IMAGE_SIZE_AT);
+    if elf.arch == Arch::Aarch64 {
+        state_size(&mut bytes, IMAGE_SIZE_AT);
+    }
     if let Some(dir) = file.parent() {
         fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     }
@@ -175,19 +241,30 @@ mod tests {
     use super::*;
     use crate::paths;
 
-    fn machine() -> Machine {
-        Machine::read(&paths::guests().join("machine.toml")).unwrap()
+    fn machine(arch: Arch) -> Machine {
+        Machine::read(&paths::guests().join(arch.manifest()), arch).unwrap()
     }
 
     fn image(end: u64) -> Image {
         let segments = vec![image::Segment { gpa: 0x4008_0000, bytes: vec![7; 13] }];
-        Image { name: "an image".to_owned(), segments, entry: 0x4008_0000, takes: 0x4008_0000..end }
+        Image {
+            name: "an image".to_owned(),
+            segments,
+            entry: 0x4008_0000,
+            takes: 0x4008_0000..end,
+            protocol: Protocol::DeviceTree,
+        }
     }
 
     #[test]
     fn a_bundle_holds_what_was_put_in() {
-        let bytes = make(&machine(), &image(0x4009_0000), Some(vec![9; 5000]), Settings::default())
-            .unwrap();
+        let bytes = make(
+            &machine(Arch::Aarch64),
+            &image(0x4009_0000),
+            Some(vec![9; 5000]),
+            Settings::default(),
+        )
+        .unwrap();
         let (header, rest) = Header::read_from_prefix(&bytes).unwrap();
         assert_eq!((header.magic, header.version), (MAGIC, VERSION));
         assert_eq!(header.length, bytes.len() as u64);
@@ -203,7 +280,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let mut machine = machine();
+        let mut machine = machine(Arch::Aarch64);
         machine.memory = 4 << 20;
         assert!(make(&machine, &image(0x4009_0000), None, Settings::default()).is_ok());
         assert!(make(&machine, &image(0x4030_0000), None, Settings::default()).is_err());
@@ -211,6 +288,31 @@ mod tests {
             make(&machine, &image(0x4009_0000), Some(vec![0; 3 << 20]), Settings::default())
                 .is_err()
         );
+    }
+
+    #[test]
+    fn a_pcs_image_is_told_in_low_memory() {
+        let segments = vec![image::Segment { gpa: 0x20_0000, bytes: vec![7; 13] }];
+        let mut image = Image {
+            name: "pc".to_owned(),
+            segments,
+            entry: 0x20_0000,
+            takes: 0x20_0000..0x30_0000,
+            protocol: Protocol::Multiboot,
+        };
+        let argument = |image: &Image| {
+            let bytes = make(&machine(Arch::X86_64), image, None, Settings::default()).unwrap();
+            Header::read_from_prefix(&bytes).unwrap().0.argument
+        };
+        let (eax, ebx) = (argument(&image) >> 32, argument(&image) & 0xffff_ffff);
+        assert_eq!(eax, u64::from(multiboot::MAGIC));
+        assert!(ebx.is_multiple_of(PAGE) && ebx < pc::LOW_END);
+        image.protocol = Protocol::Pvh;
+        assert!(argument(&image) < pc::LOW_END);
+        image.segments[0].gpa = ebx;
+        assert!(make(&machine(Arch::X86_64), &image, None, Settings::default()).is_err());
+        image.segments[0].gpa = pc::HIGH_START - 1;
+        assert!(make(&machine(Arch::X86_64), &image, None, Settings::default()).is_err());
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::arch::Arch;
+use crate::computer::{Accel, Model};
 use crate::setup::Install;
 
 /// Builds, boots, measures and tests Umbra.
@@ -20,6 +23,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Boot a guest under QEMU and print what it cost.
     Qemu(Qemu),
+    /// Boot a guest under Bochs (x86-64) and print what it cost.
+    Bochs(Bochs),
+    /// Make a bootable disc image of the hypervisor and a guest (x86-64).
+    Image(Image),
     /// Build the hypervisor and the guests.
     Build(Build),
     /// List what the computer needs and what it has.
@@ -28,31 +35,6 @@ pub(crate) enum Command {
     Test(Test),
     /// Measure the budgets.
     Bench(Bench),
-}
-
-/// An instruction set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Arch {
-    /// 64-bit Arm, at EL2.
-    #[value(name = "aarch64")]
-    Aarch64,
-}
-
-impl Arch {
-    /// The name of its target among rustc's. Without floating point: the hypervisor must leave the
-    /// guest's floating-point registers alone.
-    pub(crate) const fn target(self) -> &'static str {
-        match self {
-            Self::Aarch64 => "aarch64-unknown-none-softfloat",
-        }
-    }
-
-    /// Its name in file names and reports.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Aarch64 => "aarch64",
-        }
-    }
 }
 
 /// How guest memory is virtualized.
@@ -145,22 +127,16 @@ impl SetUp {
     }
 }
 
-/// Options of `cargo xtask qemu`.
+/// What is booted, and how it is built.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Qemu {
-    /// Instruction set.
-    #[arg(long, value_enum, default_value = "aarch64")]
-    pub(crate) arch: Arch,
+pub(crate) struct What {
     /// How guest memory is virtualized.
     #[arg(long, value_enum, default_value = "nested")]
     pub(crate) paging: Paging,
     /// A guest of this tree: a folder under guests/.
     #[arg(long, value_name = "NAME", conflicts_with = "image")]
     pub(crate) guest: Option<String>,
-    /// Boot the guest with no hypervisor under it.
-    #[arg(long)]
-    pub(crate) native: bool,
-    /// The machine's manifest; default: the guest's own, else guests/machine.toml.
+    /// The machine's manifest; default: the guest's own, else that of all guests.
     #[arg(long, value_name = "FILE")]
     pub(crate) machine: Option<PathBuf>,
     /// The largest block that maps guest RAM.
@@ -172,19 +148,8 @@ pub(crate) struct Qemu {
     /// Measure one exit in N, pseudo-randomly; counts stay exact.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) sample: u32,
-    /// Stop the guest after this many seconds [default: 120; with --debug: never].
-    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    pub(crate) timeout: Option<u64>,
-    /// Also write the report to this file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
-    /// Print the records as they came, not tables.
-    #[arg(long)]
-    pub(crate) raw: bool,
-    /// Wait for a debugger before the first instruction.
-    #[arg(long)]
-    pub(crate) debug: bool,
-    /// Boot this image: ELF, arm64 Image, or a flat binary for RAM base + 0x80000.
+    /// Boot this image: on Arm ELF, arm64 Image, or a flat binary for RAM base + 0x80000; on x86-64 a
+    /// kernel with a PVH note or a multiboot header.
     #[arg(long, value_name = "FILE")]
     pub(crate) image: Option<PathBuf>,
     /// The guest's memory, for example 512MiB; default: the manifest's.
@@ -199,6 +164,74 @@ pub(crate) struct Qemu {
     /// Whether missing tools may be installed.
     #[command(flatten)]
     pub(crate) set_up: SetUp,
+}
+
+/// How it is run.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct How {
+    /// What is booted.
+    #[command(flatten)]
+    pub(crate) what: What,
+    /// Boot the guest with no hypervisor under it.
+    #[arg(long)]
+    pub(crate) native: bool,
+    /// Stop the guest after this many seconds [default: 120; with --debug: never].
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) timeout: Option<u64>,
+    /// Also write the report to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Print the records as they came, not tables.
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// Wait for a debugger before the first instruction.
+    #[arg(long)]
+    pub(crate) debug: bool,
+}
+
+/// Options of `cargo xtask qemu`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Qemu {
+    /// Instruction set.
+    #[arg(long, value_enum, default_value = "aarch64")]
+    pub(crate) arch: Arch,
+    /// What executes the machine's instructions; kvm on x86-64 only.
+    #[arg(long, value_enum, default_value = "tcg")]
+    pub(crate) accel: Accel,
+    /// What, and how.
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+/// Options of `cargo xtask bochs`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Bochs {
+    /// The processor's model.
+    #[arg(
+        long,
+        value_name = "MODEL",
+        default_value = Model::SKYLAKE.name,
+        value_parser = PossibleValuesParser::new(Model::names())
+            .map(|name| Model::named(&name).unwrap_or(Model::SKYLAKE))
+    )]
+    pub(crate) cpu: Model,
+    /// What, and how.
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+/// Options of `cargo xtask image`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Image {
+    /// Instruction set: x86_64.
+    #[arg(long, value_enum, default_value = "x86_64")]
+    pub(crate) arch: Arch,
+    /// Where the image goes [default: target/umbra/umbra-GUEST-PAGING.iso].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// What it boots.
+    #[command(flatten)]
+    pub(crate) what: What,
 }
 
 /// Options of `cargo xtask build`.
@@ -232,6 +265,9 @@ pub(crate) struct Test {
 /// Options of `cargo xtask bench`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Bench {
+    /// Instruction set.
+    #[arg(long, value_enum, default_value = "aarch64")]
+    pub(crate) arch: Arch,
     /// Where to save the figures [default: target/umbra/bench.json].
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

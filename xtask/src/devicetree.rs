@@ -124,8 +124,8 @@ fn chosen(machine: &Machine, initrd: Option<&Range<u64>>) -> Result<Node> {
 }
 
 fn memory(machine: &Machine) -> Result<Node> {
-    let cells: Vec<u32> = pair(machine.base).into_iter().chain(pair(machine.memory)).collect();
-    Ok(Node::new(&format!("memory@{:x}", machine.base))?
+    let cells: Vec<u32> = pair(machine.base()).into_iter().chain(pair(machine.memory)).collect();
+    Ok(Node::new(&format!("memory@{:x}", machine.base()))?
         .text("device_type", "memory")
         .cells("reg", &cells))
 }
@@ -198,11 +198,13 @@ mod tests {
     use dtoolkit::fdt::Fdt;
 
     use super::*;
+    use crate::arch::Arch;
     use crate::paths;
 
     #[test]
     fn the_tree_can_be_read_back() {
-        let mut machine = Machine::read(&paths::guests().join("machine.toml")).unwrap();
+        let mut machine =
+            Machine::read(&paths::guests().join("machine.toml"), Arch::Aarch64).unwrap();
         machine.arguments = "rounds=3".to_owned();
         let blob = make(&machine, Some(&(0x4800_0000..0x4810_0000))).unwrap();
         let tree = Fdt::new(&blob).unwrap();

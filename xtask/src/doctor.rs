@@ -1,19 +1,24 @@
 //! `cargo xtask doctor`: what the computer needs and what it has.
 
-use crate::cli::Arch;
+use crate::arch::Arch;
+use crate::computer::Program;
 use crate::setup::Need;
 
 /// Lists every need. The status is 0 if all are met.
 pub(crate) fn run() -> u8 {
-    let arch = Arch::Aarch64;
-    let needs = [
-        Need::Emulator(arch),
-        Need::Compiler(arch),
-        Need::Linker(arch),
+    let of_each = Arch::ALL.into_iter().flat_map(|arch| {
+        [Need::Emulator(Program::Qemu(arch)), Need::Compiler(arch), Need::BareClippy(arch)]
+    });
+    let needs = of_each.chain([
+        Need::Linker(Arch::Aarch64),
         Need::Rustfmt,
         Need::Clippy,
-        Need::BareClippy(arch),
-    ];
+        Need::Emulator(Program::Bochs),
+        Need::BochsFiles,
+        Need::Grub,
+        Need::GrubUefi,
+        Need::Ovmf,
+    ]);
     let mut missing = 0;
     for need in needs {
         match need.look() {

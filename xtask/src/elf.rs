@@ -4,9 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use object::elf::{EM_AARCH64, PF_X, PT_LOAD};
+use object::elf::{EM_AARCH64, EM_X86_64, PF_X, PT_LOAD};
 use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
 use object::{LittleEndian as LE, Object as _, ObjectSymbol as _};
+
+use crate::arch::Arch;
 
 /// The first bytes of an ELF file.
 pub(crate) const MAGIC: &[u8] = b"\x7fELF";
@@ -35,15 +37,30 @@ pub(crate) struct Symbol {
     pub(crate) address: u64,
 }
 
-/// An executable for AArch64.
+/// What a file says of itself to those who load it.
+#[derive(Clone, Debug)]
+pub(crate) struct Note {
+    /// Whose note it is.
+    pub(crate) owner: Vec<u8>,
+    /// What it is about, as its owner numbers it.
+    pub(crate) kind: u32,
+    /// What it says.
+    pub(crate) content: Vec<u8>,
+}
+
+/// An executable.
 #[derive(Clone, Debug)]
 pub(crate) struct Elf {
+    /// What for.
+    pub(crate) arch: Arch,
     /// Where it begins.
     pub(crate) entry: u64,
     /// What is loaded.
     pub(crate) loads: Vec<Load>,
     /// Its symbols, by address.
     pub(crate) symbols: Vec<Symbol>,
+    /// Its notes.
+    pub(crate) notes: Vec<Note>,
 }
 
 impl Elf {
@@ -58,11 +75,21 @@ impl Elf {
         let file =
             ElfFile64::<LE>::parse(data).context("it is no 64-bit little-endian ELF file")?;
         let header = file.elf_header();
-        if header.e_machine(LE) != EM_AARCH64 {
-            bail!("it is an ELF file for another machine than AArch64");
-        }
-        let mut loads = Vec::new();
+        let arch = match header.e_machine(LE) {
+            EM_AARCH64 => Arch::Aarch64,
+            EM_X86_64 => Arch::X86_64,
+            _ => bail!("it is an ELF file for another machine than AArch64 and x86-64"),
+        };
+        let (mut loads, mut notes) = (Vec::new(), Vec::new());
         for program in file.elf_program_headers() {
+            if let Ok(Some(iterator)) = program.notes(LE, data) {
+                // What stands behind a note that cannot be read cannot be found.
+                notes.extend(iterator.map_while(Result::ok).map(|note| Note {
+                    owner: note.name().to_vec(),
+                    kind: note.n_type(LE).0,
+                    content: note.desc().to_vec(),
+                }));
+            }
             if program.p_type(LE) != PT_LOAD || program.p_memsz(LE) == 0 {
                 continue;
             }
@@ -89,7 +116,7 @@ impl Elf {
         });
         let mut symbols: Vec<_> = named.collect();
         symbols.sort_by(|a, b| (a.address, &a.name).cmp(&(b.address, &b.name)));
-        Ok(Self { entry: header.e_entry(LE), loads, symbols })
+        Ok(Self { arch, entry: header.e_entry(LE), loads, symbols, notes })
     }
 
     /// Where the symbol `name` is.

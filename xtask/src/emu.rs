@@ -1,27 +1,30 @@
-//! Running a machine under QEMU: start, stream, stop.
+//! Running a machine under an emulator: start, stream, stop.
 //!
 //! The emulator runs in a process group of its own, so that Ctrl-C reaches this tool alone, which
 //! first asks the hypervisor for its report and only then ends the emulator. However this tool ends,
 //! the emulator ends with it.
 
+mod bochs;
 mod child;
 mod interrupt;
 mod monitor;
+mod qemu;
 mod stream;
 
 use std::io::{Write as _, stdout};
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
+use std::process::ExitStatus;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use self::child::Child;
 use self::interrupt::Running;
 pub(crate) use self::interrupt::{STATUS as INTERRUPTED, seen as interrupted};
+pub(crate) use self::qemu::machine;
 use self::stream::Splitter;
+use crate::computer::{Computer, Program};
 use crate::progress::Step;
 use crate::setup::emulator::Emulator;
 
@@ -35,11 +38,13 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// What to boot, and how.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Boot<'a> {
-    /// The emulator.
+    /// On what.
+    pub(crate) computer: Computer,
+    /// What emulates it.
     pub(crate) emulator: &'a Emulator,
     /// What it loads.
     pub(crate) kernel: &'a Path,
-    /// Whether a hypervisor runs: the machine has EL2, and records are looked for.
+    /// Whether a hypervisor runs: the machine has what it takes, and records are looked for.
     pub(crate) hypervisor: bool,
     /// Bytes of memory.
     pub(crate) memory: u64,
@@ -77,33 +82,38 @@ pub(crate) struct Ran {
     pub(crate) records: Vec<String>,
     /// The registers of a machine that had to be ended without an answer.
     pub(crate) registers: Option<String>,
+    /// The emulator's status: on a PC under QEMU, what the guest gave it.
+    pub(crate) status: Option<u8>,
 }
 
-/// The machine of every run, as arguments: the command line on which the instruction clock is exact
-/// and two runs are identical.
-pub(crate) fn machine(command: &mut Command, virtualization: bool, mebibytes: u64) {
-    let el2 = if virtualization { "on" } else { "off" };
-    command
-        .args([
-            "-M",
-            &format!("virt,virtualization={el2},secure=off,gic-version=3,dtb-randomness=off"),
-        ])
-        .args(["-cpu", "max", "-smp", "1", "-m", &mebibytes.to_string()])
-        .args(["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-seed", "1"])
-        .args(["-nodefaults", "-display", "none"]);
+/// What differs between emulators that run.
+trait Emulation {
+    /// The process.
+    fn child(&mut self) -> &mut Child;
+    /// Stops the machine for good and tells the processor's integer registers.
+    fn registers(&mut self) -> Option<String>;
+    /// Why it is the emulator that failed, if it is: judged by its status, by its messages, and by
+    /// whether the serial line was silent.
+    fn failure(&self, status: ExitStatus, messages: &str, silent: bool) -> Option<String>;
+}
+
+fn start(boot: &Boot<'_>) -> Result<Box<dyn Emulation>> {
+    Ok(match boot.computer.program() {
+        Program::Qemu(_) => Box::new(qemu::Qemu::start(boot)?),
+        Program::Bochs => Box::new(bochs::Bochs::start(boot)?),
+    })
 }
 
 /// Boots a machine and stays until it ends.
 pub(crate) fn boot(boot: &Boot<'_>) -> Result<Ran> {
     let _running = Running::begin()?;
-    let socket = monitor::Socket::new();
-    let mut child = Child::spawn(command(boot, &socket)?)?;
+    let mut emulation = start(boot)?;
     let mut splitter = Splitter::new(boot.hypervisor);
     let mut stop = Stop::new(boot.timeout);
     let mut registers = None;
     let mut spinner = Spinner::new(boot.echo);
     loop {
-        match child.output.recv_timeout(TICK) {
+        match emulation.child().output.recv_timeout(TICK) {
             Ok(bytes) => {
                 let console = splitter.feed(&bytes);
                 if boot.echo && !console.is_empty() {
@@ -111,65 +121,43 @@ pub(crate) fn boot(boot: &Boot<'_>) -> Result<Ran> {
                     show(&console);
                 }
             }
+            Err(RecvTimeoutError::Timeout) if emulation.child().stillborn() => break,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
         spinner.turn(splitter.at_line_start());
         match stop.due(interrupt::seen()) {
             Due::Nothing => {}
-            Due::Ask if boot.hypervisor && child.send(hv_abi::record::STOP) => {}
+            Due::Ask if boot.hypervisor && emulation.child().send(hv_abi::record::STOP) => {}
             Due::Ask | Due::End => {
-                registers = monitor::registers(&socket);
-                child.kill();
+                registers = emulation.registers();
+                emulation.child().kill();
                 break;
             }
         }
     }
     drop(spinner);
-    let (status, messages) = child.finish();
+    let (status, messages) = emulation.child().finish()?;
     if let Some(tail) = splitter.rest()
         && boot.echo
     {
         show(&tail);
     }
-    if stop.end == End::Off && !status.is_some_and(|status| status.success()) {
-        bail!("QEMU failed: {}", messages.lines().next().unwrap_or("it says nothing"));
+    let silent = splitter.console.is_empty() && splitter.records.is_empty();
+    if stop.end == End::Off
+        && let Some(failure) = emulation.failure(status, &messages, silent)
+    {
+        bail!("{failure}");
     }
     let console = String::from_utf8_lossy(&splitter.console).into_owned();
-    Ok(Ran { end: stop.end, console, records: splitter.records, registers })
+    let status = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(Ran { end: stop.end, console, records: splitter.records, registers, status })
 }
 
 fn show(console: &[u8]) {
     let mut out = stdout().lock();
     // Nobody reads any more: the run is still measured and its status still counts.
     let _ = out.write_all(console).and_then(|()| out.flush());
-}
-
-fn command(boot: &Boot<'_>, socket: &monitor::Socket) -> Result<Command> {
-    let mut command = child::dying_with_us(&boot.emulator.program);
-    machine(&mut command, boot.hypervisor, boot.memory >> 20);
-    command.args(["-monitor", "none", "-serial", "stdio", "-qmp", &socket.argument()]);
-    command.arg("-kernel").arg(boot.kernel);
-    if let Some(arguments) = boot.arguments.filter(|arguments| !arguments.is_empty()) {
-        command.args(["-append", arguments]);
-    }
-    if let Some(initrd) = boot.initrd {
-        command.arg("-initrd").arg(initrd);
-    }
-    if let Some(symbols) = boot.debug {
-        let port = free_port()?;
-        command.args(["-S", "-gdb", &format!("tcp:127.0.0.1:{port}")]);
-        let symbols = symbols.display();
-        eprintln!("waiting for a debugger; attach with one of");
-        eprintln!("  gdb-multiarch {symbols} -ex 'target remote 127.0.0.1:{port}'");
-        eprintln!("  lldb {symbols} -o 'gdb-remote 127.0.0.1:{port}'");
-    }
-    Ok(command)
-}
-
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("no port is free for the debugger")?;
-    Ok(listener.local_addr()?.port())
 }
 
 /// What is to be done now to end the run.

@@ -16,8 +16,8 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::emu::Ran;
 use crate::paths;
-use crate::qemu::results;
 use crate::report::{Report, Row, Verdict};
+use crate::run::results;
 
 /// The variable that accepts what a run says.
 const UPDATE: &str = "UPDATE_EXPECT";
@@ -150,6 +150,7 @@ mod tests {
             console: "@ a row=1 ticks=5 sum=7\nnoise\n@ exit code=0\n".to_owned(),
             records: Vec::new(),
             registers: None,
+            status: None,
         };
         assert_eq!(computed(&ran), "@ a row=1 sum=7\n");
     }

@@ -2,56 +2,57 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result};
 
 use crate::bundle::{self, Settings};
+use crate::computer::{Computer, Program};
 use crate::image::Image;
 use crate::manifest::Machine;
-use crate::paths;
+use crate::scratch::Scratch;
 
-/// The least memory of the computer that the hypervisor runs on: room for guest RAM that is aligned
-/// to 1 GiB, and for the hypervisor beside it.
+/// Where guest RAM of this size is wanted aligned to as much, there is a block that maps it whole.
+const LARGE: u64 = 1 << 30;
+/// The least memory of a computer that QEMU emulates for the hypervisor: room for guest RAM that is
+/// aligned to 1 GiB, and for the hypervisor beside it. It is only taken when it is touched.
 const HOST_MEMORY: u64 = 4 << 30;
 /// What it has more than the guest's RAM where that is large.
 const HOST_EXTRA: u64 = 3 << 30;
+/// What Bochs's has more than the guest's RAM where that is small: Bochs clears all of it first.
+const SMALL_EXTRA: u64 = 512 << 20;
 
 /// A file to boot. One that was made for a single run is removed after it.
 #[derive(Debug)]
 pub(crate) struct Kernel {
     file: PathBuf,
-    scratch: bool,
+    _scratch: Option<Scratch>,
     /// Bytes of memory of the machine that boots it.
     pub(crate) memory: u64,
 }
 
 impl Kernel {
     /// An image with no hypervisor under it.
-    pub(crate) fn native(image: PathBuf, machine: &Machine) -> Self {
-        Self { file: image, scratch: false, memory: machine.memory }
+    pub(crate) const fn native(image: PathBuf, machine: &Machine) -> Self {
+        Self { file: image, _scratch: None, memory: machine.memory }
     }
 
     /// A hypervisor with a machine and its image behind it, in a file that no other run uses.
     pub(crate) fn assemble(
         hypervisor: &Path,
+        computer: Computer,
         machine: &Machine,
         image: &Path,
         settings: Settings,
     ) -> Result<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let loaded = Image::read(image, &machine.ram())?;
+        let loaded = Image::read(image, machine.arch, &machine.ram())?;
         let initrd = machine.initrd.as_ref().map(|file| {
             fs::read(file).with_context(|| format!("cannot read the initrd {}", file.display()))
         });
         let bundle = bundle::make(machine, &loaded, initrd.transpose()?, settings)?;
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{}-{}-{number}.img", loaded.name, process::id());
-        let file = paths::own().join("run").join(name);
+        let scratch = Scratch::new("kernel")?;
+        let file = scratch.path().join("umbra.img");
         bundle::write(hypervisor, &bundle, &file)?;
-        let memory = HOST_MEMORY.max(machine.memory.next_multiple_of(1 << 30) + HOST_EXTRA);
-        Ok(Self { file, scratch: true, memory })
+        Ok(Self { file, _scratch: Some(scratch), memory: host_memory(computer, machine.memory) })
     }
 
     /// Where it is.
@@ -60,11 +61,11 @@ impl Kernel {
     }
 }
 
-impl Drop for Kernel {
-    fn drop(&mut self) {
-        if self.scratch {
-            // What stays behind is in the target directory, where `cargo clean` finds it.
-            let _ = fs::remove_file(&self.file);
-        }
+/// How much memory the computer has on which a hypervisor gives a guest so much.
+fn host_memory(computer: Computer, guest: u64) -> u64 {
+    match computer.program() {
+        Program::Qemu(_) => HOST_MEMORY.max(guest.next_multiple_of(LARGE) + HOST_EXTRA),
+        Program::Bochs if guest < LARGE => guest + SMALL_EXTRA,
+        Program::Bochs => guest.next_multiple_of(LARGE) + LARGE,
     }
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 
+use crate::arch::Arch;
 use crate::build::{self, Variant};
 use crate::bundle::Settings;
-use crate::cli::{Arch, Paging, Probes};
+use crate::cli::{Paging, Probes};
+use crate::computer::{Computer, Program};
 use crate::emu::{self, Boot, Ran};
 use crate::kernel::Kernel;
 use crate::manifest::Machine;
@@ -42,6 +44,8 @@ impl Mode {
 /// One run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Run<'a> {
+    /// On what.
+    pub(crate) computer: Computer,
     /// The guest.
     pub(crate) guest: &'a str,
     /// Its arguments; without, the manifest's.
@@ -57,8 +61,7 @@ pub(crate) struct Run<'a> {
 /// Everything that is built, ready to run.
 #[derive(Debug)]
 pub(crate) struct Lab {
-    /// The emulator.
-    pub(crate) emulator: Emulator,
+    emulators: Vec<(Program, Emulator)>,
     arch: Arch,
     guests: BTreeMap<String, PathBuf>,
     hypervisors: Vec<(Variant, PathBuf)>,
@@ -67,7 +70,12 @@ pub(crate) struct Lab {
 impl Lab {
     /// Builds all guests, and the hypervisor in both modes with each of `probes`.
     pub(crate) fn new(arch: Arch, toolchain: &Toolchain, probes: &[Probes]) -> Result<Self> {
-        let emulator = emulator::look(arch).map_err(|why| anyhow!(why))?;
+        let mut emulators: Vec<(Program, Emulator)> = Vec::new();
+        for program in arch.computers().iter().map(|computer| computer.program()) {
+            if !emulators.iter().any(|(known, _)| *known == program) {
+                emulators.push((program, emulator::look(program).map_err(|why| anyhow!(why))?));
+            }
+        }
         let names = build::guest_names()?;
         let listed: Vec<_> = names.iter().map(String::as_str).collect();
         let images = build::guests(toolchain, arch, &listed)?;
@@ -79,7 +87,22 @@ impl Lab {
             }
         }
         let guests = names.into_iter().zip(images).collect();
-        Ok(Self { emulator, arch, guests, hypervisors })
+        Ok(Self { emulators, arch, guests, hypervisors })
+    }
+
+    /// The instruction set.
+    pub(crate) const fn arch(&self) -> Arch {
+        self.arch
+    }
+
+    /// The versions of the emulators.
+    pub(crate) fn versions(&self) -> Vec<&str> {
+        self.emulators.iter().map(|(_, emulator)| emulator.version.as_str()).collect()
+    }
+
+    fn emulator(&self, program: Program) -> Result<&Emulator> {
+        let found = self.emulators.iter().find(|(known, _)| *known == program);
+        Ok(&found.context("there is no such emulator here")?.1)
     }
 
     /// The names of all guests.
@@ -100,7 +123,7 @@ impl Lab {
             .guests
             .get(run.guest)
             .with_context(|| format!("there is no guest {}", run.guest))?;
-        let mut machine = Machine::read(&Machine::file_for(run.guest))?;
+        let mut machine = Machine::read(&Machine::file_for(run.guest, self.arch), self.arch)?;
         if let Some(arguments) = run.arguments {
             machine.arguments = arguments.to_owned();
         }
@@ -108,11 +131,13 @@ impl Lab {
             Mode::Native => Kernel::native(image.clone(), &machine),
             Mode::Under(paging) => {
                 let settings = Settings::default();
-                Kernel::assemble(self.hypervisor(paging, run.probes)?, &machine, image, settings)?
+                let hypervisor = self.hypervisor(paging, run.probes)?;
+                Kernel::assemble(hypervisor, run.computer, &machine, image, settings)?
             }
         };
         let ran = emu::boot(&Boot {
-            emulator: &self.emulator,
+            computer: run.computer,
+            emulator: self.emulator(run.computer.program())?,
             kernel: kernel.path(),
             hypervisor: run.mode != Mode::Native,
             memory: kernel.memory,

@@ -2,30 +2,39 @@
 //!
 //! Each subcommand is a file. What they share runs from the outside in: [`setup`] sees that the
 //! computer has what is needed, [`build`] makes the hypervisor and the guests, [`manifest`],
-//! [`image`] and [`devicetree`] describe a machine, [`bundle`] puts it behind the hypervisor,
-//! [`emu`] boots it, and [`report`] and [`table`] read what came back.
+//! [`image`], [`devicetree`], [`pvh`] and [`multiboot`] describe a machine, [`bundle`] puts it behind
+//! the hypervisor, [`emu`] boots it on a [`computer`], and [`report`] and [`table`] read what came
+//! back.
 
 #![forbid(unsafe_code)]
 
+mod arch;
 mod bench;
 mod build;
 mod bundle;
 mod cli;
+mod computer;
 mod devicetree;
 mod disasm;
+mod disc;
 mod doctor;
 mod elf;
 mod emu;
 mod golden;
+mod grub;
 mod image;
 mod kernel;
 mod lab;
 mod manifest;
+mod multiboot;
 mod paths;
+mod pc;
 mod process;
 mod progress;
-mod qemu;
+mod pvh;
 mod report;
+mod run;
+mod scratch;
 mod setup;
 mod table;
 mod test;
@@ -40,7 +49,9 @@ use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Qemu(options) => qemu::run(&options),
+        Command::Qemu(options) => run::qemu(&options),
+        Command::Bochs(options) => run::bochs(&options),
+        Command::Image(options) => disc::run(&options),
         Command::Build(options) => build::run(&options),
         Command::Doctor => Ok(doctor::run()),
         Command::Test(options) => test::run(&options),

@@ -1,7 +1,8 @@
 //! A machine, as a person describes it: a TOML file.
 //!
-//! `guests/machine.toml` is the machine of every guest that has no file of its own. The devices are
-//! fixed in kind but not in place: the hypervisor emulates them where the manifest puts them.
+//! `guests/machine.toml` is the Arm machine of every guest that has no file of its own,
+//! `guests/machine-x86_64.toml` the PC. On Arm the devices are fixed in kind but not in place: the
+//! hypervisor emulates them where the manifest puts them. A PC's stand where every PC has them.
 
 use std::fs;
 use std::ops::Range;
@@ -11,16 +12,17 @@ use anyhow::{Context as _, Result, bail, ensure};
 use hv_abi::bundle;
 use serde::{Deserialize, Deserializer, de};
 
+use crate::arch::Arch;
 use crate::paths;
 
-/// Where RAM begins on every machine that QEMU calls `virt`.
-pub(crate) const RAM_BASE: u64 = 0x4000_0000;
 /// What the base and size of RAM are multiples of: a block of the middle level.
 pub(crate) const RAM_UNIT: u64 = 2 << 20;
 /// What the base and size of a device are multiples of.
 const DEVICE_UNIT: u64 = 4 << 10;
 /// The end of the addresses a machine may use: 36 bits, what a guest's ID registers tell.
 const ADDRESS_END: u64 = 1 << 36;
+/// The end of a PC's RAM: above are its devices.
+const PC_RAM_END: u64 = 3 << 30;
 /// Interrupts of devices, as the interrupt controller numbers them: the shared ones.
 const SHARED_INTERRUPTS: Range<u32> = 32..96;
 
@@ -30,9 +32,12 @@ const SHARED_INTERRUPTS: Range<u32> = 32..96;
 pub(crate) struct Machine {
     /// Its name, in reports.
     pub(crate) name: String,
-    /// Where its RAM begins.
-    #[serde(default = "ram_base")]
-    pub(crate) base: u64,
+    /// Its instruction set: what it was read for.
+    #[serde(skip, default = "aarch64")]
+    pub(crate) arch: Arch,
+    /// Where its RAM begins; without it, where the kernels of its kind expect it.
+    #[serde(rename = "base")]
+    stated_base: Option<u64>,
     /// Bytes of RAM.
     #[serde(deserialize_with = "size")]
     pub(crate) memory: u64,
@@ -41,7 +46,7 @@ pub(crate) struct Machine {
     pub(crate) cpus: u32,
     /// The image it boots; without one, the guest of the tree that was asked for.
     pub(crate) image: Option<PathBuf>,
-    /// What the image is told: `/chosen/bootargs` of the device tree.
+    /// What the image is told: `/chosen/bootargs` of the device tree, a PC's command line.
     #[serde(default)]
     pub(crate) arguments: String,
     /// An initial RAM disk.
@@ -102,10 +107,10 @@ impl Device {
 
 impl Machine {
     /// Reads the manifest in `file`. Paths in it are relative to it.
-    pub(crate) fn read(file: &Path) -> Result<Self> {
+    pub(crate) fn read(file: &Path, arch: Arch) -> Result<Self> {
         let text = fs::read_to_string(file)
             .with_context(|| format!("cannot read the machine {}", file.display()))?;
-        let mut machine = Self::parse(&text)
+        let mut machine = Self::parse(&text, arch)
             .with_context(|| format!("the machine {} does not make sense", file.display()))?;
         let dir = file.parent().unwrap_or(Path::new(""));
         for path in [&mut machine.image, &mut machine.initrd].into_iter().flatten() {
@@ -115,20 +120,25 @@ impl Machine {
     }
 
     /// The manifest of a guest of this tree: its own, else the one for all.
-    pub(crate) fn file_for(guest: &str) -> PathBuf {
-        let own = paths::guests().join(guest).join("machine.toml");
-        if own.is_file() { own } else { paths::guests().join("machine.toml") }
+    pub(crate) fn file_for(guest: &str, arch: Arch) -> PathBuf {
+        let own = paths::guests().join(guest).join(arch.manifest());
+        if own.is_file() { own } else { paths::guests().join(arch.manifest()) }
     }
 
-    fn parse(text: &str) -> Result<Self> {
-        let machine: Self = toml::from_str(text)?;
+    fn parse(text: &str, arch: Arch) -> Result<Self> {
+        let machine = Self { arch, ..toml::from_str(text)? };
         machine.check()?;
         Ok(machine)
     }
 
+    /// Where its RAM begins.
+    pub(crate) fn base(&self) -> u64 {
+        self.stated_base.unwrap_or(self.arch.ram_base())
+    }
+
     /// Where RAM is.
     pub(crate) fn ram(&self) -> Range<u64> {
-        self.base..self.base.saturating_add(self.memory)
+        self.base()..self.base().saturating_add(self.memory)
     }
 
     /// The first device of a kind.
@@ -148,9 +158,9 @@ impl Machine {
         ensure!(self.name.len() <= 32, "`name` is longer than 32 characters");
         ensure!(self.cpus == 1, "`cpus` is {}: only 1 is built", self.cpus);
         ensure!(
-            self.base.is_multiple_of(RAM_UNIT),
+            self.base().is_multiple_of(RAM_UNIT),
             "`base` {:#x} is no multiple of 2 MiB",
-            self.base
+            self.base()
         );
         ensure!(
             self.memory.is_multiple_of(RAM_UNIT) && self.memory > 0,
@@ -164,6 +174,18 @@ impl Machine {
             self.devices.len(),
             bundle::MAX_DEVICES
         );
+        if self.arch == Arch::X86_64 {
+            ensure!(self.base() == 0, "`base` is {:#x}: a PC's RAM begins at 0", self.base());
+            ensure!(
+                self.ram().end <= PC_RAM_END,
+                "`memory` is {} MiB: a PC has 3 GiB at most, since its devices stand above",
+                self.memory >> 20
+            );
+            ensure!(
+                self.devices.is_empty(),
+                "it has a `device`, and a PC's devices are the same on every machine"
+            );
+        }
         for (index, device) in self.devices.iter().enumerate() {
             self.check_device(device, &self.devices[..index])?;
         }
@@ -200,8 +222,8 @@ fn overlap(a: &Range<u64>, b: &Range<u64>) -> bool {
     a.start < b.end && b.start < a.end
 }
 
-const fn ram_base() -> u64 {
-    RAM_BASE
+const fn aarch64() -> Arch {
+    Arch::Aarch64
 }
 
 const fn one() -> u32 {
@@ -240,13 +262,18 @@ mod tests {
     const SMALL: &str = "name = \"m\"\nmemory = \"64MiB\"\n";
 
     fn error(text: &str) -> String {
-        format!("{:#}", Machine::parse(text).unwrap_err())
+        format!("{:#}", Machine::parse(text, Arch::Aarch64).unwrap_err())
     }
 
     #[test]
-    fn the_machine_of_the_tree_makes_sense() {
-        let machine = Machine::read(&paths::guests().join("machine.toml")).unwrap();
-        assert_eq!(machine.ram(), RAM_BASE..RAM_BASE + (1 << 30));
+    fn the_machines_of_the_tree_make_sense() {
+        for arch in Arch::ALL {
+            let file = paths::guests().join(arch.manifest());
+            let machine = Machine::read(&file, arch).unwrap();
+            assert_eq!(machine.ram(), arch.ram_base()..arch.ram_base() + (1 << 30));
+        }
+        let file = paths::guests().join(Arch::Aarch64.manifest());
+        let machine = Machine::read(&file, Arch::Aarch64).unwrap();
         assert_eq!(machine.device(Kind::Pl011).map(|device| device.interrupt), Some(33));
     }
 
@@ -268,10 +295,21 @@ mod tests {
         let device = |kind, base: u64| {
             format!("[[device]]\nkind = \"{kind}\"\nbase = {base}\nsize = 0x1000\n")
         };
-        assert!(error(&format!("{SMALL}{}", device("pl011", RAM_BASE))).contains("overlaps RAM"));
+        assert!(
+            error(&format!("{SMALL}{}", device("pl011", Arch::Aarch64.ram_base())))
+                .contains("overlaps RAM")
+        );
         assert!(error(&format!("{SMALL}{}", device("pl011", 12))).contains("4 KiB"));
         assert!(error(&format!("{SMALL}{}", device("floppy", 0))).contains("floppy"));
         let twice = device("pl011", 0x900_0000) + &device("gicv3-distributor", 0x900_0000);
         assert!(error(&format!("{SMALL}{twice}")).contains("overlaps Pl011"));
+    }
+    #[test]
+    fn a_pc_is_no_other_machine() {
+        let error = |text: &str| format!("{:#}", Machine::parse(text, Arch::X86_64).unwrap_err());
+        assert!(error("name = \"m\"\nmemory = \"4GiB\"").contains("3 GiB at most"));
+        assert!(error(&format!("{SMALL}base = 0x4000_0000")).contains("begins at 0"));
+        let device = "[[device]]\nkind = \"pl011\"\nbase = 0x9000_0000\nsize = 0x1000\n";
+        assert!(error(&format!("{SMALL}{device}")).contains("a PC's devices"));
     }
 }

@@ -6,24 +6,49 @@
 
 mod apt;
 pub(crate) mod emulator;
+pub(crate) mod kvm;
 
 use std::env;
 use std::io::{IsTerminal as _, Write as _, stderr, stdin};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::cli::Arch;
-use crate::process;
+use crate::arch::Arch;
+use crate::computer::{Computer, Program};
 use crate::progress::Step;
 use crate::toolchain::{self, Toolchain};
+use crate::{grub, process};
+
+/// Where Bochs's firmware is, and its display for terminals.
+const BOCHS_FILES: &[&[&str]] = &[
+    &["/usr/share/bochs/BIOS-bochs-latest"],
+    &["/usr/share/bochs/VGABIOS-lgpl-latest"],
+    &[
+        "/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so",
+        "/usr/lib/aarch64-linux-gnu/bochs/plugins/libbx_term_gui.so",
+        "/usr/lib/bochs/plugins/libbx_term_gui.so",
+    ],
+];
+/// Where distributions keep UEFI firmware for QEMU.
+const OVMF: &[&str] =
+    &["/usr/share/ovmf/OVMF.fd", "/usr/share/OVMF/OVMF.fd", "/usr/share/qemu/OVMF.fd"];
 
 /// Something that must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// QEMU, recent enough.
-    Emulator(Arch),
+    /// An emulator, recent enough.
+    Emulator(Program),
+    /// The display and the firmware of Bochs, which are packages of their own.
+    BochsFiles,
+    /// What makes a disc that BIOS firmware boots.
+    Grub,
+    /// What makes a disc that UEFI firmware boots as well: `cargo xtask image` only.
+    GrubUefi,
+    /// UEFI firmware for QEMU: `cargo xtask test` only.
+    Ovmf,
     /// A compiler and `core` for the bare-metal target.
     Compiler(Arch),
     /// A linker for it.
@@ -133,7 +158,14 @@ impl Need {
     /// What it is, for a person.
     pub(crate) fn name(self) -> String {
         match self {
-            Self::Emulator(_) => format!("QEMU {} or newer", emulator::OLDEST),
+            Self::Emulator(Program::Qemu(arch)) => {
+                format!("QEMU {} or newer for {}", emulator::OLDEST, arch.name())
+            }
+            Self::Emulator(Program::Bochs) => "Bochs".to_owned(),
+            Self::BochsFiles => "Bochs's terminal display, BIOS and VGA BIOS".to_owned(),
+            Self::Grub => "GRUB for BIOS, and xorriso".to_owned(),
+            Self::GrubUefi => "GRUB for UEFI, and mtools".to_owned(),
+            Self::Ovmf => "UEFI firmware for QEMU (OVMF)".to_owned(),
             Self::Compiler(arch) => format!("Rust for {}", arch.target()),
             Self::Linker(_) => "an ELF linker (rust-lld or ld.lld)".to_owned(),
             Self::Rustfmt => "rustfmt".to_owned(),
@@ -145,7 +177,11 @@ impl Need {
     /// What was found, or why what was found will not do.
     pub(crate) fn look(self) -> Result<String, String> {
         match self {
-            Self::Emulator(arch) => emulator::look(arch).map(|found| found.to_string()),
+            Self::Emulator(program) => emulator::look(program).map(|found| found.to_string()),
+            Self::BochsFiles => files(BOCHS_FILES, &[]),
+            Self::Grub => files(&[&[grub::BIOS_FILES]], &["grub-mkimage", "xorriso"]),
+            Self::GrubUefi => files(&[&[grub::UEFI_FILES]], &["grub-mkrescue", "mformat"]),
+            Self::Ovmf => files(&[OVMF], &[]),
             Self::Compiler(arch) => toolchain::compiler(arch).map(|found| found.to_string()),
             Self::Linker(_) => toolchain::linker().map(|found| found.display().to_string()),
             Self::Rustfmt => component("fmt"),
@@ -160,8 +196,16 @@ impl Need {
         let by_rustup = |command: String| rustup.then(|| Remedy::of(command));
         match self {
             // A person who names one is not helped by another.
-            Self::Emulator(_) if variable(emulator::OVERRIDE).is_some() => Vec::new(),
-            Self::Emulator(_) => apt::qemu().into_iter().collect(),
+            Self::Emulator(program) if variable(program.variable()).is_some() => Vec::new(),
+            Self::Emulator(Program::Qemu(arch)) => apt::qemu(arch).into_iter().collect(),
+            Self::Emulator(Program::Bochs) | Self::BochsFiles => {
+                apt::install(&["bochs", "bochs-term", "bochsbios", "vgabios"]).into_iter().collect()
+            }
+            Self::Grub => apt::install(&["grub-pc-bin", "xorriso"]).into_iter().collect(),
+            Self::GrubUefi => {
+                apt::install(&["grub-efi-amd64-bin", "grub-common", "mtools"]).into_iter().collect()
+            }
+            Self::Ovmf => apt::install(&["ovmf"]).into_iter().collect(),
             Self::Compiler(arch) => by_rustup(format!("rustup target add {}", arch.target()))
                 .into_iter()
                 .chain(apt::install(&["rustc-web", "cargo-web", "rust-web-src"]))
@@ -184,8 +228,8 @@ impl Need {
         let lines: Vec<_> = self.remedies().iter().map(Remedy::line).collect();
         if lines.is_empty() {
             let where_else = match self {
-                Self::Emulator(_) => {
-                    format!(", or name one in the variable {}", emulator::OVERRIDE)
+                Self::Emulator(program) => {
+                    format!(", or name one in the variable {}", program.variable())
                 }
                 _ => String::new(),
             };
@@ -220,6 +264,51 @@ impl Need {
 fn component(subcommand: &str) -> Result<String, String> {
     process::output(toolchain::host_cargo().args([subcommand, "--version"]))
         .ok_or_else(|| format!("`cargo {subcommand}` does not run"))
+}
+
+/// The first file of each list, and the programs; or what is missing.
+fn files(lists: &[&[&'static str]], programs: &[&str]) -> Result<String, String> {
+    let mut found = Vec::new();
+    for list in lists {
+        let file = first_file(list).ok_or_else(|| format!("there is no {}", list.join(" or ")))?;
+        found.push(file.to_owned());
+    }
+    for program in programs {
+        let file = process::find(program)
+            .ok_or_else(|| format!("there is no {program} in the search path"))?;
+        found.push(file.display().to_string());
+    }
+    Ok(found.join(", "))
+}
+
+/// The first of these files that is there.
+fn first_file(files: &[&'static str]) -> Option<&'static str> {
+    files.iter().copied().find(|file| Path::new(file).exists())
+}
+
+/// The UEFI firmware for QEMU, if it is there.
+pub(crate) fn ovmf() -> Option<&'static str> {
+    first_file(OVMF)
+}
+
+/// What a computer must have to run things.
+pub(crate) fn needs_of(computer: Computer) -> Vec<Need> {
+    let program = computer.program();
+    match program {
+        Program::Qemu(_) => vec![Need::Emulator(program)],
+        Program::Bochs => vec![Need::Emulator(program), Need::BochsFiles, Need::Grub],
+    }
+}
+
+/// What a computer must have to run all tests of an instruction set.
+pub(crate) fn needs_of_all(arch: Arch) -> Vec<Need> {
+    let mut needs = Vec::new();
+    for need in arch.computers().iter().flat_map(|&computer| needs_of(computer)) {
+        if !needs.contains(&need) {
+            needs.push(need);
+        }
+    }
+    needs
 }
 
 /// Sees that the computer has what `needs` lists.

@@ -13,7 +13,9 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use self::tally::Tally;
-use crate::cli::{self, Arch, Paging, Probes};
+use crate::arch::Arch;
+use crate::cli::{self, Paging, Probes};
+use crate::computer::Program;
 use crate::lab::Lab;
 use crate::progress::Step;
 use crate::setup::{self, Need};
@@ -26,7 +28,7 @@ const ARCH: Arch = Arch::Aarch64;
 /// `cargo xtask test`.
 pub(crate) fn run(options: &cli::Test) -> Result<u8> {
     let install = options.set_up.install();
-    setup::ensure(&[Need::Emulator(ARCH), Need::Rustfmt, Need::Clippy], install)?;
+    setup::ensure(&[Need::Emulator(Program::Qemu(ARCH)), Need::Rustfmt, Need::Clippy], install)?;
     let toolchain = setup::toolchain(ARCH, install)?;
     setup::ensure(&[Need::BareClippy(ARCH)], install)?;
     let mut tally = Tally::new(options.filter.clone());

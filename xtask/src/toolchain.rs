@@ -13,7 +13,7 @@ use std::process::Command;
 
 use anyhow::{Result, anyhow};
 
-use crate::cli::Arch;
+use crate::arch::Arch;
 use crate::process;
 
 /// The distribution's compiler, which is not on the search path where rustup's comes first.

@@ -6,12 +6,13 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use crate::cli::{Paging, Probes};
+use crate::computer::Computer;
 use crate::emu::{End, Ran};
 use crate::golden;
 use crate::lab::{Lab, Mode, Run};
 use crate::progress::Step;
-use crate::qemu::{ResultLine, results};
 use crate::report::Report;
+use crate::run::{ResultLine, results};
 
 /// When a run is stopped.
 const TIMEOUT: Duration = Duration::from_secs(240);
@@ -118,11 +119,18 @@ impl Figures {
 }
 
 fn complete(lab: &Lab, guest: &str, mode: Mode, probes: Probes) -> Result<(Ran, Report)> {
-    let (ran, report) = lab.run(&Run { guest, arguments: None, mode, probes, timeout: TIMEOUT })?;
+    let (ran, report) = lab.run(&Run {
+        computer: Computer::Virt,
+        guest,
+        arguments: None,
+        mode,
+        probes,
+        timeout: TIMEOUT,
+    })?;
     let name = mode.name();
     ensure!(ran.end == End::Off, "{guest}, {name}: it did not end in {} s", TIMEOUT.as_secs());
     let status = match mode {
-        Mode::Native => crate::qemu::native_status(&ran.console),
+        Mode::Native => crate::run::native_status(&ran.console),
         Mode::Under(_) => report.verdict.as_ref().map(|verdict| verdict.status()),
     };
     ensure!(

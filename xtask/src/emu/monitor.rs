@@ -39,8 +39,8 @@ impl Drop for Socket {
     }
 }
 
-/// The integer registers of the stopped machine.
-pub(super) fn registers(socket: &Socket) -> Option<String> {
+/// The integer registers of the stopped machine: the lines that begin like one of `starts`.
+pub(super) fn registers(socket: &Socket, starts: &[&str]) -> Option<String> {
     let mut to = UnixStream::connect(&socket.0).ok()?;
     to.set_read_timeout(Some(PATIENCE)).ok()?;
     let mut from = BufReader::new(to.try_clone().ok()?);
@@ -66,7 +66,7 @@ pub(super) fn registers(socket: &Socket) -> Option<String> {
     }))?;
     let integer = text.as_str()?.lines().filter(|line| {
         let line = line.trim_start();
-        ["PC=", "X", "PSTATE="].iter().any(|start| line.starts_with(start))
+        starts.iter().any(|start| line.starts_with(start))
     });
     Some(integer.collect::<Vec<_>>().join("\n").replace('\r', ""))
 }

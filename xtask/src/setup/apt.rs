@@ -9,14 +9,21 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{Remedy, as_root, emulator};
+use crate::arch::Arch;
 use crate::process;
 
 /// Where apt's sources are listed.
 const SOURCES: &str = "/etc/apt";
 /// The file that the backports suite goes to, without its ending.
 const ADDED: &str = "/etc/apt/sources.list.d/umbra-backports";
-/// The package of the emulator.
-const QEMU: &str = "qemu-system-arm";
+
+/// The package of QEMU for an instruction set.
+const fn qemu_package(arch: Arch) -> &'static str {
+    match arch {
+        Arch::Aarch64 => "qemu-system-arm",
+        Arch::X86_64 => "qemu-system-x86",
+    }
+}
 
 /// Installs packages, where apt is there to do it.
 pub(super) fn install(packages: &[&str]) -> Option<Remedy> {
@@ -24,12 +31,13 @@ pub(super) fn install(packages: &[&str]) -> Option<Remedy> {
     Some(Remedy { commands: vec![update()?, get("", packages)?] })
 }
 
-/// Installs the emulator, from the release where that is new enough, else from its backports.
-pub(super) fn qemu() -> Option<Remedy> {
+/// Installs QEMU, from the release where that is new enough, else from its backports.
+pub(super) fn qemu(arch: Arch) -> Option<Remedy> {
     process::find("apt-get")?;
+    let package = qemu_package(arch);
     let release = Release::read()?;
-    if release.qemu_is_new_enough() {
-        return install(&[QEMU]);
+    if release.is_new_enough(package) {
+        return install(&[package]);
     }
     let backports = format!("{}-backports", release.codename);
     let sources = read_sources(Path::new(SOURCES));
@@ -42,7 +50,7 @@ pub(super) fn qemu() -> Option<Remedy> {
         commands.push(format!("printf '%s\\n' {} | {tee} >/dev/null", lines.join(" ")));
     }
     commands.push(update()?);
-    commands.push(get(&format!("-t {backports} "), &[QEMU])?);
+    commands.push(get(&format!("-t {backports} "), &[package])?);
     Some(Remedy { commands })
 }
 
@@ -81,9 +89,9 @@ impl Release {
     }
 
     /// What apt knows decides; before its first update, what is known of Debian.
-    fn qemu_is_new_enough(&self) -> bool {
+    fn is_new_enough(&self, package: &str) -> bool {
         let policy =
-            process::output(Command::new("apt-cache").args(["policy", QEMU]).env("LC_ALL", "C"));
+            process::output(Command::new("apt-cache").args(["policy", package]).env("LC_ALL", "C"));
         match policy.as_deref().and_then(candidate) {
             Some(major) => major >= emulator::OLDEST,
             None => self.debian.is_none_or(|release| release >= 13),

@@ -1,21 +1,42 @@
-//! The emulator: which one, and whether it will do.
+//! The emulators: which ones, and whether they will do.
 //!
-//! Version 10 is the first whose AArch64 has fine-grained traps (FEAT_FGT), on which shadow paging
-//! stands. The version does not say how the emulator was built, so the machine that the project
-//! boots is also asked for, stopped before its first instruction.
+//! Version 10 of QEMU is the first whose AArch64 has fine-grained traps (FEAT_FGT), on which shadow
+//! paging stands; x86-64 is measured with the same. The version does not say how the emulator was
+//! built, so the machine that the project boots is also asked for, stopped before its first
+//! instruction. Of Bochs one version is exact to the tick, 2.7, and a later one will run.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::variable;
-use crate::cli::Arch;
+use crate::arch::Arch;
+use crate::computer::{Accel, Computer, Model, Program};
 use crate::{emu, process};
 
-/// The oldest major version that will do.
+/// The oldest major version of QEMU that will do.
 pub(crate) const OLDEST: u32 = 10;
-/// The variable that names another emulator than the one in the search path.
-pub(crate) const OVERRIDE: &str = "UMBRA_QEMU";
+/// What precedes Bochs's version where it prints it.
+const BOCHS: &str = "Bochs x86 Emulator ";
+
+impl Program {
+    /// The variable that names another emulator than the one in the search path.
+    pub(crate) const fn variable(self) -> &'static str {
+        match self {
+            Self::Qemu(Arch::Aarch64) => "UMBRA_QEMU",
+            Self::Qemu(Arch::X86_64) => "UMBRA_QEMU_X86_64",
+            Self::Bochs => "UMBRA_BOCHS",
+        }
+    }
+
+    /// The program's name.
+    fn file(self) -> String {
+        match self {
+            Self::Qemu(arch) => format!("qemu-system-{}", arch.name()),
+            Self::Bochs => "bochs".to_owned(),
+        }
+    }
+}
 
 /// An emulator that will do.
 #[derive(Clone, Debug)]
@@ -32,23 +53,48 @@ impl fmt::Display for Emulator {
     }
 }
 
-/// The emulator for `arch`, or why there is none.
-pub(crate) fn look(arch: Arch) -> Result<Emulator, String> {
-    let name = format!("qemu-system-{}", arch.name());
-    let program = match variable(OVERRIDE) {
+/// The emulator, or why there is none.
+pub(crate) fn look(wanted: Program) -> Result<Emulator, String> {
+    let name = wanted.file();
+    let program = match variable(wanted.variable()) {
         Some(path) => PathBuf::from(path),
         None => process::find(&name).ok_or_else(|| format!("no {name} in the search path"))?,
     };
+    let version = match wanted {
+        Program::Qemu(arch) => qemu(&program, arch)?,
+        Program::Bochs => bochs(&program)?,
+    };
+    Ok(Emulator { program, version })
+}
+
+/// The version of a QEMU that will do.
+fn qemu(program: &Path, arch: Arch) -> Result<String, String> {
     let shown = program.display();
-    let text = process::output(Command::new(&program).arg("--version"))
+    let text = process::output(Command::new(program).arg("--version"))
         .ok_or_else(|| format!("`{shown} --version` does not run"))?;
     let (major, version) =
         parse_version(&text).ok_or_else(|| format!("{shown} does not say that it is QEMU"))?;
     if major < OLDEST {
         return Err(format!("{shown} is version {version}, older than {OLDEST}"));
     }
-    probe(&program).map_err(|why| format!("{shown} cannot run the reference machine: {why}"))?;
-    Ok(Emulator { program, version: version.to_owned() })
+    probe(program, arch)
+        .map_err(|why| format!("{shown} cannot run the reference machine: {why}"))?;
+    Ok(version.to_owned())
+}
+
+/// The version of a Bochs. It tells that when it ends, among its messages.
+fn bochs(program: &Path) -> Result<String, String> {
+    let shown = program.display();
+    let output = Command::new(program).args(["--help", "cpu"]).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("`{shown} --help cpu` does not run: {error}"))?;
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let version = text.lines().find_map(|line| line.trim().strip_prefix(BOCHS));
+    let version = version.ok_or_else(|| format!("{shown} does not say that it is Bochs"))?;
+    if !text.contains(Model::SKYLAKE.name) {
+        return Err(format!("{shown} does not know the processor {}", Model::SKYLAKE.name));
+    }
+    Ok(version.to_owned())
 }
 
 /// The major version and the whole version in what `--version` prints.
@@ -58,9 +104,13 @@ fn parse_version(text: &str) -> Option<(u32, &str)> {
 }
 
 /// Makes the reference machine, and ends it before it runs.
-fn probe(program: &PathBuf) -> Result<(), String> {
+fn probe(program: &Path, arch: Arch) -> Result<(), String> {
     let mut command = Command::new(program);
-    emu::machine(&mut command, true, 64);
+    let computer = match arch {
+        Arch::Aarch64 => Computer::Virt,
+        Arch::X86_64 => Computer::Q35(Accel::Tcg),
+    };
+    emu::machine(&mut command, computer, true, 64);
     command.args(["-S", "-serial", "none", "-monitor", "stdio"]).stdin(Stdio::piped());
     let mut child = command
         .stdout(Stdio::null())

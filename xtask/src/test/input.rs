@@ -9,8 +9,12 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 use super::tally::Tally;
+use crate::arch::Arch;
+use crate::computer::Program;
 use crate::paths;
-use crate::setup::emulator;
+
+/// The emulator of the first instruction set.
+const QEMU: Program = Program::Qemu(Arch::Aarch64);
 
 /// What a person asks for, and what the error must say.
 struct Input {
@@ -67,7 +71,7 @@ pub(super) fn all(tally: &mut Tally) -> Result<()> {
         ("input: an emulator that is not there", "no/such".into(), "does not run"),
     ];
     for (name, program, says) in cases {
-        tally.case(name, || refused(tool()?.env(emulator::OVERRIDE, program), says));
+        tally.case(name, || refused(tool()?.env(QEMU.variable(), program), says));
     }
     Ok(())
 }

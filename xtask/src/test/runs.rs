@@ -9,12 +9,13 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::tally::Tally;
 use crate::cli::{Paging, Probes};
+use crate::computer::Computer;
 use crate::emu::{self, End, Ran};
 use crate::golden;
 use crate::lab::{Lab, Mode, Run};
 use crate::progress::Step;
-use crate::qemu::native_status;
 use crate::report::{Report, Verdict};
+use crate::run::native_status;
 
 /// How many emulators run at once.
 const AT_ONCE: usize = 2;
@@ -43,6 +44,7 @@ enum Must {
 /// A case.
 #[derive(Clone, Copy, Debug)]
 struct Case<'a> {
+    computer: Computer,
     guest: &'a str,
     arguments: Option<&'a str>,
     mode: Mode,
@@ -80,7 +82,14 @@ impl Case<'_> {
 
     const fn run(&self, probes: Probes) -> Run<'_> {
         let timeout = if matches!(self.must, Must::GoOn) { SOON } else { TIMEOUT };
-        Run { guest: self.guest, arguments: self.arguments, mode: self.mode, probes, timeout }
+        Run {
+            computer: self.computer,
+            guest: self.guest,
+            arguments: self.arguments,
+            mode: self.mode,
+            probes,
+            timeout,
+        }
     }
 }
 
@@ -132,12 +141,25 @@ fn cases(lab: &Lab) -> Vec<Case<'_>> {
     for guest in lab.guests() {
         if guest != MISBEHAVE {
             let must = Must::End(0);
-            cases.extend(Mode::ALL.map(|mode| Case { guest, arguments: None, mode, must }));
+            let computer = Computer::Virt;
+            cases.extend(Mode::ALL.map(|mode| Case {
+                computer,
+                guest,
+                arguments: None,
+                mode,
+                must,
+            }));
             continue;
         }
         for (deed, musts) in DEEDS {
             let modes = [Paging::Nested, Paging::Shadow].map(Mode::Under);
-            let of = |(mode, must)| Case { guest, arguments: Some(deed), mode, must };
+            let of = |(mode, must)| Case {
+                computer: Computer::Virt,
+                guest,
+                arguments: Some(deed),
+                mode,
+                must,
+            };
             cases.extend(modes.into_iter().zip(musts).map(of));
         }
     }

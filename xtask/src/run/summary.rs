@@ -9,7 +9,10 @@ use crate::report::{Fields, Report};
 const TIMED_OUT: u8 = 124;
 
 /// What of a stopped vCPU tells at a glance where it was; the report has the rest.
-const STATE: [&str; 6] = ["pc", "lr", "pstate", "esr_el1", "far_el1", "elr_el1"];
+const STATE: [&str; 13] = [
+    "pc", "lr", "pstate", "esr_el1", "far_el1", "elr_el1", "rip", "rsp", "rflags", "cr0", "cr2",
+    "cr3", "cr4",
+];
 
 /// A line in which a guest tells a result.
 #[derive(Clone, Debug, Serialize)]
@@ -37,7 +40,7 @@ pub(crate) fn native_status(console: &str) -> Option<u8> {
 }
 
 /// Says on the standard error stream how the run ended, where that is not plain, and returns the
-/// exit status. A native guest from outside the tree has no way to give one: that it switched its
+/// exit status. A native guest from outside the tree may have no way to give one: that it switched its
 /// machine off is enough.
 pub(super) fn conclude(native: bool, foreign: bool, ran: &Ran, report: &Report) -> u8 {
     for violation in report.violations() {
@@ -64,7 +67,7 @@ pub(super) fn conclude(native: bool, foreign: bool, ran: &Ran, report: &Report) 
             eprintln!("error: interrupted");
             emu::INTERRUPTED
         }
-        End::Off if native && foreign => native_status(&ran.console).unwrap_or(0),
+        End::Off if native && foreign => native_status(&ran.console).or(ran.status).unwrap_or(0),
         End::Off if native => native_status(&ran.console).unwrap_or_else(|| {
             eprintln!("error: the guest ended without an exit status");
             1

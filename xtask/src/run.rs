@@ -1,4 +1,4 @@
-//! `cargo xtask qemu`: one run, from the options to the exit status.
+//! `cargo xtask qemu` and `cargo xtask bochs`: one run, from the options to the exit status.
 
 mod summary;
 
@@ -6,18 +6,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::json;
 
-use crate::build::{self, Variant};
+use crate::arch::Arch;
+use crate::build;
 use crate::bundle::Settings;
-use crate::cli::Qemu;
+use crate::cli::{Bochs, How, Qemu, What};
+use crate::computer::{Accel, Computer};
 use crate::emu::{self, Boot, Ran};
 use crate::kernel::Kernel;
 use crate::manifest::{self, Machine};
 use crate::report::Report;
 use crate::setup::emulator::{self, Emulator};
-use crate::setup::{self, Install, Need};
+use crate::setup::{self, Install, kvm};
 use crate::table;
 use crate::toolchain::Toolchain;
 
@@ -27,6 +29,7 @@ pub(crate) use self::summary::{ResultLine, native_status, results};
 const GUEST: &str = "hello";
 /// When a guest is stopped, in seconds.
 const TIMEOUT: u64 = 120;
+
 /// What is booted.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -36,15 +39,59 @@ pub(crate) struct Plan {
     pub(crate) guest: Option<String>,
 }
 
+impl Plan {
+    /// The name of what it boots.
+    pub(crate) fn name(&self) -> String {
+        let stem = |file: &PathBuf| Some(file.file_stem()?.to_string_lossy().into_owned());
+        let image = self.machine.image.as_ref().and_then(stem);
+        self.guest.clone().or(image).unwrap_or_else(|| "image".to_owned())
+    }
+
+    /// The image that the machine boots, built if it is a guest's.
+    pub(crate) fn image(&self, toolchain: &Toolchain) -> Result<PathBuf> {
+        match (&self.guest, &self.machine.image) {
+            (Some(guest), _) => build::guests(toolchain, self.machine.arch, &[guest])?
+                .into_iter()
+                .next()
+                .context("no guest was built"),
+            (None, Some(image)) => Ok(image.clone()),
+            (None, None) => Err(anyhow!("there is nothing to boot")),
+        }
+    }
+}
+
 /// `cargo xtask qemu`.
-pub(crate) fn run(options: &Qemu) -> Result<u8> {
-    let plan = plan(options)?;
-    let install = options.set_up.install();
-    setup::ensure(&[Need::Emulator(options.arch)], install)?;
-    let emulator = emulator::look(options.arch).map_err(|why| anyhow!(why))?;
-    let made = make(options, &plan, install)?;
+pub(crate) fn qemu(options: &Qemu) -> Result<u8> {
+    let computer = match (options.arch, options.accel) {
+        (Arch::Aarch64, Accel::Tcg) => Computer::Virt,
+        (Arch::Aarch64, Accel::Kvm) => {
+            bail!("--accel kvm is for --arch x86_64: no processor lends its EL2 to a machine here")
+        }
+        (Arch::X86_64, accel) => Computer::Q35(accel),
+    };
+    run(computer, &options.how)
+}
+
+/// `cargo xtask bochs`.
+pub(crate) fn bochs(options: &Bochs) -> Result<u8> {
+    if options.how.debug {
+        bail!("Bochs serves no debugger: use `cargo xtask qemu --arch x86_64 --debug`");
+    }
+    run(Computer::Bochs(options.cpu), &options.how)
+}
+
+fn run(computer: Computer, options: &How) -> Result<u8> {
+    let plan = plan(computer.arch(), &options.what)?;
+    if computer == Computer::Q35(Accel::Kvm) {
+        kvm::check(!options.native)?;
+    }
+    let install = options.what.set_up.install();
+    setup::ensure(&setup::needs_of(computer), install)?;
+    let emulator = emulator::look(computer.program()).map_err(|why| anyhow!(why))?;
+    let made = make(computer, options, &plan, install)?;
     let default = (!options.debug).then_some(TIMEOUT);
     let boot = Boot {
+        computer,
         emulator: &emulator,
         kernel: made.kernel.path(),
         hypervisor: !options.native,
@@ -72,13 +119,13 @@ pub(crate) fn run(options: &Qemu) -> Result<u8> {
 
 /// Reads the options and the manifest they lead to, and checks all that can be checked before
 /// anything is built.
-pub(crate) fn plan(options: &Qemu) -> Result<Plan> {
+pub(crate) fn plan(arch: Arch, options: &What) -> Result<Plan> {
     let guest = options.guest.as_deref().unwrap_or(GUEST);
     if options.guest.is_some() {
         build::check_guest(guest)?;
     }
-    let file = options.machine.clone().unwrap_or_else(|| Machine::file_for(guest));
-    let mut machine = Machine::read(&file)?;
+    let file = options.machine.clone().unwrap_or_else(|| Machine::file_for(guest, arch));
+    let mut machine = Machine::read(&file, arch)?;
     if let Some(size) = &options.mem {
         machine.memory = manifest::parse_size(size).context("--mem")?;
     }
@@ -112,34 +159,24 @@ struct Made {
     toolchain: Option<Toolchain>,
 }
 
-fn make(options: &Qemu, plan: &Plan, install: Install) -> Result<Made> {
-    let needed = !options.native || plan.guest.is_some();
-    let toolchain = needed.then(|| setup::toolchain(options.arch, install)).transpose()?;
-    let image = match (&toolchain, &plan.guest, &plan.machine.image) {
-        (Some(toolchain), Some(guest), _) => build::guests(toolchain, options.arch, &[guest])?
-            .into_iter()
-            .next()
-            .context("no guest was built")?,
-        (_, _, Some(image)) => image.clone(),
-        _ => return Err(anyhow!("there is nothing to boot")),
-    };
-    let hypervisor = match &toolchain {
-        Some(toolchain) if !options.native => {
-            let variant =
-                Variant { arch: options.arch, paging: options.paging, probes: options.probes };
-            build::hypervisor(toolchain, variant)?
-        }
-        _ => {
-            return Ok(Made {
-                kernel: Kernel::native(image.clone(), &plan.machine),
-                symbols: image,
-                toolchain,
-            });
-        }
-    };
-    let settings = Settings { block_shift: options.block.shift(), sample: options.sample };
-    let kernel = Kernel::assemble(&hypervisor, &plan.machine, &image, settings)?;
-    Ok(Made { kernel, symbols: hypervisor, toolchain })
+fn make(computer: Computer, options: &How, plan: &Plan, install: Install) -> Result<Made> {
+    let (arch, what) = (computer.arch(), &options.what);
+    if options.native
+        && let Some(image) = &plan.machine.image
+    {
+        let kernel = Kernel::native(image.clone(), &plan.machine);
+        return Ok(Made { kernel, symbols: image.clone(), toolchain: None });
+    }
+    let toolchain = setup::toolchain(arch, install)?;
+    let image = plan.image(&toolchain)?;
+    if options.native {
+        let kernel = Kernel::native(image.clone(), &plan.machine);
+        return Ok(Made { kernel, symbols: image, toolchain: Some(toolchain) });
+    }
+    let hypervisor = build::hypervisor(&toolchain, what.variant(arch))?;
+    let kernel =
+        Kernel::assemble(&hypervisor, computer, &plan.machine, &image, Settings::of(what))?;
+    Ok(Made { kernel, symbols: hypervisor, toolchain: Some(toolchain) })
 }
 
 fn write_json(
