@@ -9,15 +9,18 @@
 //! - a live entry that is exchanged while its old value is remembered, a frame that is handed out anew
 //!   while anything refers to it, and a write that no walk was told of are noted as [`Violation`]s.
 //!
-//! One TLB serves stage 1 (the shadow) and another stage 2 (the nested tree).
+//! One TLB serves the shadow and another the nested tree: [`Stage`] is what tables a TLB is for.
+//! [`Hardware`] is what an architecture's MMU makes of a shadow.
 
 mod hardware;
 mod memory;
 mod mmu;
+mod vmsa;
+mod x64;
 
 pub use hardware::{RootTable, Stage, Tlb, Violation};
 pub use memory::{GuestFrame, Memory, Table};
-pub use mmu::{Mmu, Reached};
+pub use mmu::{Hardware, Mmu, Next, Reached};
 
 use crate::mem::{Env, World};
 use crate::pool::Pool;

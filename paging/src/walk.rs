@@ -77,12 +77,12 @@ pub fn follow<G: GuestFormat>(
     loop {
         let raw = memory.guest(table).ok_or_else(|| G::nowhere(level))?.get(index);
         let entry = G::decode::<GuestPhys>(level, raw);
-        if let Entry::Table(to) | Entry::Leaf(to) = entry
-            && let Some(fault) = G::refusal(regime, level, raw, to)
-        {
-            return Err(fault);
+        if let Entry::Table(to) | Entry::Leaf(to) = entry {
+            if let Some(fault) = G::refusal(regime, level, raw, to) {
+                return Err(fault);
+            }
+            visit(Step { table, index, level, raw });
         }
-        visit(Step { table, index, level, raw });
         match (entry, level.below()) {
             (Entry::Table(next), Some(below)) => {
                 limits = G::limit(regime, limits, start.half, raw);

@@ -126,12 +126,9 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let derived = self.derive(world, level, raw);
         let derived_is = S::shadowed(level, derived);
         match what {
+            Shadowed::Unknown if level == Level::PAGE => entry == derived,
             Shadowed::Unknown => {
-                level != Level::PAGE
-                    && matches!(
-                        derived_is,
-                        Shadowed::Unknown | Shadowed::Table(_) | Shadowed::Leaf { .. }
-                    )
+                matches!(derived_is, Shadowed::Unknown | Shadowed::Table(_) | Shadowed::Leaf { .. })
             }
             Shadowed::Table(to) if derived_is == Shadowed::Unknown => {
                 self.splits(world, slot, level, raw) && entry == S::shadow_table(level, raw, to)

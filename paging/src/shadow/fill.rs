@@ -73,6 +73,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
                 let next = match self.resolve_unknown(world, slot, level, raw)? {
                     Resolved::Page(next) => next,
                     Resolved::Entry => return Ok(Way::Made),
+                    Resolved::Nothing => return Ok(Way::Known),
                     Resolved::Fault(fault) => return Ok(Way::Fault(fault)),
                 };
                 let beyond = self.know(world, slot_in(next), at)?;
@@ -111,6 +112,9 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         raw: u64,
     ) -> Result<Resolved, OutOfFrames> {
         let Some(below) = level.below() else { return Ok(Resolved::Entry) };
+        if G::KEEPS_FLAGS && !self.is_usable(level, raw) {
+            return Ok(Resolved::Nothing);
+        }
         let entry = match G::decode::<GuestPhys>(level, raw) {
             Entry::Table(frame) => {
                 return match self.find(frame, below) {
@@ -129,6 +133,16 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         }
         self.replace(world, slot, entry);
         Ok(Resolved::Entry)
+    }
+
+    /// Whether the guest's entry `raw` of a table of `level` leads anywhere, with its flags as they are.
+    fn is_usable(&self, level: Level, raw: u64) -> bool {
+        match G::decode::<GuestPhys>(level, raw) {
+            Entry::Table(to) | Entry::Leaf(to) => {
+                G::accessed(raw) && G::refusal(&self.regime, level, raw, to).is_none()
+            }
+            Entry::Hole => false,
+        }
     }
 
     /// Shadows the table in `frame` as used at `level`. A frame was reserved.
@@ -337,6 +351,8 @@ enum Resolved {
     Page(PageId),
     /// It leads to no page, and has been written.
     Entry,
+    /// It stays unknown: a walk says what its use comes to.
+    Nothing,
     /// The guest's walk meets a fault.
     Fault(GuestFault),
 }

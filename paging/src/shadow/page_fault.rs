@@ -36,7 +36,13 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         self.reserve(world, RESERVE_FRAMES, RESERVE_NODES)?;
         let (found, unmarked) = match self.walk(world, at, access) {
             Ok(walked) => walked,
-            Err(fault) => return Ok(Verdict::Reflect(fault)),
+            Err(fault) => {
+                if let GuestFault::Translation(_) = fault {
+                    // Once the way is known to where it ends, the next such fault need not exit.
+                    self.make_way(world, at)?;
+                }
+                return Ok(Verdict::Reflect(fault));
+            }
         };
         let marked = self.mark(world, &unmarked, access.kind);
         let frame = found.gpa.frame();

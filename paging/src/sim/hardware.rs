@@ -7,32 +7,22 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use crate::addr::{Addr, Space};
-use crate::addr::{ENTRIES, Frame, GuestPhys, GuestVirt, HostPhys, Hpa, Index, Level, PAGE_SHIFT};
-use crate::entry::Entry;
-use crate::format::vmsa_shadow::OUTPUT_BITS;
-use crate::format::vmsa_stage1::{Bits, Stage1};
-use crate::format::vmsa_stage2::Stage2;
-use crate::format::{Format, GuestFormat};
+use crate::addr::{ENTRIES, GuestPhys, GuestVirt, Hpa, Index, Level, PAGE_SHIFT};
 use crate::mem::{self, Stale};
 use crate::pool::PageId;
 use crate::shadow::HardwareRoots;
+use crate::sim::mmu::Hardware;
 
 mod audit;
+mod stage;
 mod ways;
+
+pub use stage::Stage;
 
 /// The number of the frame before the pool's first, far from any RAM.
 pub(super) const POOL: u64 = 0x1_0000;
 /// The bit that chooses the half; those above it may be a tag.
 const HALF_SELECT: u32 = 55;
-
-/// Which tables a TLB is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stage {
-    /// Stage 1 of the EL1&0 regime, where the shadow stands.
-    One,
-    /// Stage 2.
-    Two,
-}
 
 /// A root that the hardware may walk from.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -143,14 +133,16 @@ impl Tlb {
         let place = (page.number(), at.get() as u16);
         let old = self.cell(place).get();
         let mut inner = self.0.inner.borrow_mut();
+        let stage = self.0.stage;
         // An entry that no walk reaches may fade away unseen.
-        inner.unpublished |= is_live(new) || !self.ways(&inner, place).is_empty();
-        if is_live(old) && old != new {
+        inner.unpublished |= !stage.walks_see_writes()
+            && (stage.is_live(new) || !self.ways(&inner, place).is_empty());
+        if stage.is_live(old) && old != new {
             self.show(&mut inner, place, old);
         }
-        if is_live(new)
+        if stage.is_live(new)
             && let Some(remembered) = inner.remembered.get(&place)
-            && let Some(stale) = remembered.iter().find(|it| !self.may_replace(it.raw, new))
+            && let Some(stale) = remembered.iter().find(|it| !stage.may_replace(it.raw, new))
         {
             let (index, old) = (at.get(), stale.raw);
             inner.violations.push(Violation::Exchanged { page, index, old, new });
@@ -189,15 +181,15 @@ impl Tlb {
     }
 
     /// Loads what a shadow says is to be loaded under `regime`.
-    pub fn load_shadow(&self, regime: &<Stage1 as GuestFormat>::Regime, roots: &HardwareRoots) {
+    pub fn load_shadow<H: Hardware>(&self, regime: &H::Regime, roots: &HardwareRoots) {
         let root = |half: usize| {
-            let start = Stage1::root(regime, half)?;
+            let start = H::root(regime, half)?;
             Some(RootTable {
                 address: roots.tables[half],
-                base: Stage1::base(regime, half).bits(),
+                base: H::base(regime, half).bits(),
                 level: start.level,
                 entries: start.entries,
-                flat: regime.halves[half].flat,
+                flat: H::is_flat(regime, half),
             })
         };
         self.load(roots.tag.0, [root(0), root(1)]);
@@ -215,18 +207,10 @@ impl Tlb {
     }
 
     fn remember_in(&self, inner: &mut Inner, place: Place, mut entry: Remembered) {
-        let leaf = match Stage1::decode::<HostPhys>(entry.level, entry.raw) {
-            Entry::Hole => return,
-            Entry::Table(_) => false,
-            Entry::Leaf(_) => true,
-        };
-        let bits = Bits::from_bits_retain(entry.raw);
-        let too_large = self.0.stage == Stage::One && address(entry.raw) >> OUTPUT_BITS != 0;
-        if too_large || leaf && !bits.contains(Bits::ACCESSED) {
-            return;
-        }
-        if leaf && self.0.stage == Stage::One && !bits.contains(Bits::NOT_GLOBAL) {
-            entry.tag = None;
+        match self.0.stage.kept(entry.level, entry.raw) {
+            stage::Kept::Not => return,
+            stage::Kept::Global => entry.tag = None,
+            stage::Kept::Tagged => {}
         }
         inner.remembered.entry(place).or_default().insert(entry);
     }
@@ -249,6 +233,16 @@ impl Tlb {
             .collect()
     }
 
+    /// An access to `at` under `tag` faulted, where that makes the hardware forget the address.
+    pub fn fault(&self, tag: u16, at: Addr<GuestVirt>) {
+        if self.0.stage.forgets_at_faults() {
+            let at = canonical(at);
+            for set in self.0.inner.borrow_mut().remembered.values_mut() {
+                set.retain(|it| !(it.covers(at) && it.tag.is_none_or(|own| own == tag)));
+            }
+        }
+    }
+
     /// Whether walks know of all descriptors; notes it if not.
     pub fn begin_walk(&self) {
         let mut inner = self.0.inner.borrow_mut();
@@ -263,17 +257,15 @@ impl Tlb {
 
     /// The frame of the pool that `raw` leads to, if it has the form of a table entry.
     fn link(&self, raw: u64) -> Option<u32> {
-        let table = raw & Bits::TABLE.bits() == Bits::TABLE.bits();
-        let number = (address(raw) >> PAGE_SHIFT).checked_sub(POOL)? as u32;
+        let address = self.0.stage.table_address(raw)?;
+        let number = (address >> PAGE_SHIFT).checked_sub(POOL)? as u32;
         let frames = (self.0.words.len() / ENTRIES) as u32;
-        (table && (1..=frames).contains(&number)).then_some(number)
+        (1..=frames).contains(&number).then_some(number)
     }
 
-    fn may_replace(&self, old: u64, new: u64) -> bool {
-        match self.0.stage {
-            Stage::One => Stage1::may_replace_live(old, new),
-            Stage::Two => Stage2::may_replace_live(old, new),
-        }
+    /// What `entry`, a table's, and those above it take away.
+    pub(super) fn limits_below(&self, entry: &Remembered) -> u64 {
+        if entry.root.flat { 0 } else { entry.limits | self.0.stage.limits(entry.raw) }
     }
 
     fn forget(&self, stale: Stale<GuestVirt>) {
@@ -327,11 +319,6 @@ impl Remembered {
     fn covers(&self, at: u64) -> bool {
         (at ^ self.at) >> self.level.shift() == 0
     }
-
-    /// What this entry, a table's, and those above it take away.
-    pub(super) fn limits_below(&self) -> u64 {
-        if self.root.flat { 0 } else { self.limits | self.raw & Bits::TABLE_LIMITS.bits() }
-    }
 }
 
 /// The address as the TLB compares it: without a tag in its top byte.
@@ -343,13 +330,4 @@ pub(super) fn canonical<S: Space>(at: Addr<S>) -> u64 {
 /// The number of the frame of the pool that `root` stands in.
 fn of_root(root: &RootTable) -> Option<u32> {
     root.address.frame().number().checked_sub(POOL).map(|number| number as u32)
-}
-
-fn is_live(raw: u64) -> bool {
-    Stage1::is_live(raw)
-}
-
-fn address(raw: u64) -> u64 {
-    let frame: Frame<HostPhys> = Addr::from_bits(raw & crate::format::vmsa_stage1::ADDRESS).frame();
-    frame.start().bits()
 }

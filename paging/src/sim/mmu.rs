@@ -1,16 +1,14 @@
-//! The MMU of a CPU that runs a shadowed guest: stage 1 from the shadow, stage 2 from the windows.
+//! The MMU of a CPU that runs a shadowed guest.
 
 use alloc::vec::Vec;
 
-use crate::addr::{Addr, Frame, Gpa, Gva, HostPhys, Index, Level, Window};
-use crate::attrs::{Access, Kind};
-use crate::entry::Entry;
+use crate::addr::{Addr, Frame, Gpa, Gva, HostPhys, Index, Level};
+use crate::attrs::Access;
 use crate::fault::{Fault, GuestFault};
-use crate::format::vmsa_shadow::{InWindow, OUTPUT_BITS, window};
-use crate::format::vmsa_stage1::{Regime, Stage1};
-use crate::format::{Format, GuestFormat};
+use crate::format::{GuestFormat, ShadowFormat};
+use crate::layout::Layout;
 use crate::mem::{Entries as _, Memory as _};
-use crate::sim::hardware::{Remembered, Violation, canonical};
+use crate::sim::hardware::{Remembered, Stage, Violation, canonical};
 use crate::sim::{Memory, Tlb};
 
 /// What the hardware made of an access.
@@ -24,26 +22,55 @@ pub enum Reached {
     Exit(Fault),
 }
 
+/// What one entry makes of an access.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// It goes on in this table, one level below.
+    Table(Frame<HostPhys>),
+    /// That was all.
+    End(Reached),
+    /// It is an entry as the engine writes none.
+    Astray,
+}
+
+/// A guest's architecture, as its processor runs it on shadows.
+pub trait Hardware: GuestFormat + ShadowFormat<Self> + Sized {
+    /// The tables that shadows are.
+    const STAGE: Stage;
+
+    /// Whether what table entries take away is ignored below root `half`.
+    fn is_flat(regime: &Self::Regime, half: usize) -> bool;
+
+    /// What `raw`, an entry of a table of `level` with `limits` above it, makes of an access.
+    fn step(
+        regime: &Self::Regime,
+        layout: &Layout,
+        at: Gva,
+        access: Access,
+        entry: (Level, u64, u64),
+    ) -> Next;
+}
+
 /// An MMU under one set of roots.
 #[derive(Clone, Copy, Debug)]
-pub struct Mmu<'a> {
+pub struct Mmu<'a, H: Hardware> {
     /// Tables and RAM.
     pub memory: &'a Memory,
     /// What it remembers.
     pub tlb: &'a Tlb,
-    /// What the guest's registers say. The output size in force is that of the windows.
-    pub regime: &'a Regime,
+    /// What the registers say.
+    pub regime: &'a H::Regime,
     /// The tag in force.
     pub tag: u16,
 }
 
-impl Mmu<'_> {
+impl<H: Hardware> Mmu<'_, H> {
     /// All that the hardware may make of an access to `at`, without repetition: by a walk, and by
     /// everything that it remembers. The walk is remembered.
     #[must_use]
     pub fn reach(&self, at: Gva, access: Access) -> Vec<Reached> {
         self.tlb.begin_walk();
-        let Some(start) = Stage1::start(self.regime, at) else {
+        let Some(start) = H::start(self.regime, at) else {
             return alloc::vec![Reached::Native(GuestFault::Translation(Level::TOP))];
         };
         let mut all = Vec::new();
@@ -95,48 +122,17 @@ impl Mmu<'_> {
 
     /// What the entry `it` makes of the access.
     fn step(&self, at: Gva, access: Access, it: Remembered) -> Option<Reached> {
-        let entry = Stage1::decode::<Window>(it.level, it.raw);
-        let (Entry::Table(to) | Entry::Leaf(to)) = entry else {
-            return Some(Reached::Native(GuestFault::Translation(it.level)));
-        };
-        if to.start().bits() >> OUTPUT_BITS != 0 {
-            return Some(Reached::Native(GuestFault::AddressSize(it.level)));
+        let entry = (it.level, it.raw, it.limits);
+        match (H::step(self.regime, self.memory.layout(), at, access, entry), it.level.below()) {
+            (Next::End(reached), _) => Some(reached),
+            (Next::Table(table), Some(below)) => {
+                let next = Remembered { level: below, limits: self.tlb.limits_below(&it), ..it };
+                self.walk(at, access, table, Index::of(at.bits(), below), next)
+            }
+            (Next::Table(_) | Next::Astray, _) => {
+                self.tlb.note(Violation::Astray(it.raw));
+                None
+            }
         }
-        if let (Entry::Table(_), Some(below)) = (entry, it.level.below()) {
-            return match window(to.start()) {
-                InWindow::Memory(table) => {
-                    let limits = it.limits_below();
-                    let next = Remembered { level: below, limits, ..it };
-                    self.walk(at, access, table.frame(), Index::of(at.bits(), below), next)
-                }
-                InWindow::Hole(_) => Some(Reached::Exit(Fault::Missing { at })),
-                InWindow::Alias(_) | InWindow::Outside => {
-                    self.tlb.note(Violation::Astray(it.raw));
-                    None
-                }
-            };
-        }
-        if !Stage1::accessed(it.raw) {
-            return Some(Reached::Native(GuestFault::AccessFlag(it.level)));
-        }
-        if !access.allowed_by(Stage1::rights(self.regime, it.raw, it.limits)) {
-            return Some(Reached::Native(GuestFault::Permission(it.level)));
-        }
-        let offset = at.bits() & (it.level.size() - 1);
-        let output = Addr::<Window>::from_bits(to.start().bits() | offset);
-        let layout = self.memory.layout();
-        let reached = match window(output) {
-            InWindow::Memory(host) => layout.guest_address(host).map(Reached::Ram),
-            InWindow::Alias(host) => layout.guest_address(host).map(|gpa| match access.kind {
-                Kind::Write => Reached::Exit(Fault::Protected { at, gpa }),
-                Kind::Read | Kind::Execute => Reached::Ram(gpa),
-            }),
-            InWindow::Hole(gpa) => Some(Reached::Exit(Fault::Device { at: gpa })),
-            InWindow::Outside => None,
-        };
-        if reached.is_none() {
-            self.tlb.note(Violation::Astray(it.raw));
-        }
-        reached
     }
 }

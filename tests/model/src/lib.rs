@@ -6,20 +6,22 @@
 //! compares each access with a walk of the guest's tables, and checks the engine's invariants in
 //! full after each operation.
 //!
-//! [`scenario`] does the same for operations that a person wrote as text.
+//! [`scenario`] does the same for operations that a person wrote as text. [`Arch`] is what differs between
+//! the guests of two architectures.
 
+mod arch;
 mod nested_vm;
 pub mod ops;
 pub mod scenario;
 mod shadow_vm;
 
+pub use arch::{Arch, VMSA_ATTRS, X64_ATTRS, vmsa_regime};
 pub use nested_vm::NestedVm;
 pub use shadow_vm::ShadowVm;
 
 use paging::addr::{Addr, Gpa, Gva, Index, Level, PAGE_SIZE};
 use paging::attrs::Access;
 use paging::fault::GuestFault;
-use paging::format::vmsa_stage1::{HalfRegime, Regime};
 use paging::layout::Layout;
 use paging::mem::{ENTRY_SHIFT, Entries, Memory};
 
@@ -32,7 +34,7 @@ pub const DEVICE: u64 = 0x0900_0000;
 
 /// What is built.
 #[derive(Clone, Copy, Debug)]
-pub struct Config {
+pub struct Config<R> {
     /// Bytes of RAM.
     pub ram: u64,
     /// Where RAM begins for the guest.
@@ -44,19 +46,21 @@ pub struct Config {
     /// The largest leaf.
     pub largest: Level,
     /// What the registers of the MMU say at first.
-    pub regime: Regime,
+    pub regime: R,
 }
 
-impl Config {
-    /// 8 MiB of RAM and 48-bit addresses.
-    pub const SMALL: Self = Self {
-        ram: 8 << 20,
-        base: RAM,
-        backing: BACKING,
-        frames: 64,
-        largest: Level::BLOCK_1G,
-        regime: regime(48, 48),
-    };
+impl<R> Config<R> {
+    /// 8 MiB of RAM.
+    pub const fn small(regime: R) -> Self {
+        Self {
+            ram: 8 << 20,
+            base: RAM,
+            backing: BACKING,
+            frames: 64,
+            largest: Level::BLOCK_1G,
+            regime,
+        }
+    }
 
     /// The VM's physical address space.
     #[must_use]
@@ -65,16 +69,6 @@ impl Config {
         let frames = self.ram / PAGE_SIZE;
         Layout::new(Gpa::from_bits(ram).frame(), frames, Addr::from_bits(backing).frame())
     }
-}
-
-/// Both halves in use, with addresses of so many bits.
-#[must_use]
-pub const fn regime(low: u32, high: u32) -> Regime {
-    Regime { halves: [plain(low), plain(high)], output_bits: 36, write_execute_never: false }
-}
-
-const fn plain(input_bits: u32) -> HalfRegime {
-    HalfRegime { input_bits, disabled: false, flat: false, top_byte_ignored: false }
 }
 
 /// How a store to a table is carried out.
@@ -111,7 +105,7 @@ pub enum Seen {
 }
 
 /// A VM as its guest sees it.
-pub trait Machine {
+pub trait Machine<A: Arch> {
     /// Stores to RAM by some mapping that nobody knows of.
     fn poke(&mut self, at: Gpa, store: Store);
     /// The eight bytes of RAM that hold `at`.
@@ -119,9 +113,9 @@ pub trait Machine {
     /// Loads a root.
     fn load_root(&mut self, half: usize, root: Gpa);
     /// Loads the other registers of the MMU.
-    fn load_regime(&mut self, regime: Regime);
+    fn load_regime(&mut self, regime: A::Regime);
     /// What the registers say.
-    fn regime(&self) -> Regime;
+    fn regime(&self) -> A::Regime;
     /// The roots.
     fn roots(&self) -> [Gpa; 2];
     /// Turns paging on or off.
@@ -137,26 +131,26 @@ pub trait Machine {
 }
 
 /// What stands at a guest-physical address, for an access that may go there.
-fn at_physical(memory: &impl Memory, at: Gpa) -> Seen {
+fn at_physical<A: Arch>(memory: &impl Memory, at: Gpa) -> Seen {
     match paging::walk::load(memory, at) {
         Some(value) => Seen::Ram(at, value),
-        None if is_device(at) => Seen::Device(at),
+        None if is_device::<A>(at) => Seen::Device(at),
         None => Seen::Fault(GuestFault::Abort),
     }
 }
 
 /// What stands at `at` for an access while paging is off.
-fn without_paging(memory: &impl Memory, regime: &Regime, at: Gva) -> Seen {
-    if at.bits() >> regime.output_bits == 0 {
-        at_physical(memory, Gpa::from_bits(at.bits()))
-    } else {
+fn without_paging<A: Arch>(memory: &impl Memory, regime: &A::Regime, at: Gva) -> Seen {
+    if A::is_too_large(regime, at.bits()) {
         Seen::Fault(GuestFault::AddressSize(Level::TOP))
+    } else {
+        at_physical::<A>(memory, Gpa::from_bits(at.bits()))
     }
 }
 
-/// Whether a device answers at `at`.
-fn is_device(at: Gpa) -> bool {
-    at.bits() & !(PAGE_SIZE - 1) == DEVICE
+/// Whether a device answers at `at`, where no RAM is.
+fn is_device<A: Arch>(at: Gpa) -> bool {
+    A::OPEN_BUS || at.bits() & !(PAGE_SIZE - 1) == DEVICE
 }
 
 /// Stores to RAM, as memory does it.

@@ -3,31 +3,30 @@
 use paging::addr::{Gpa, Gva, Level};
 use paging::attrs::Access;
 use paging::fault::{Fault, GuestFault, Verdict};
-use paging::format::vmsa_stage1::{Regime, Stage1};
-use paging::format::vmsa_stage2::Stage2;
 use paging::nested::{self, Nested};
-use paging::sim::{Parts, RootTable, Stage};
+use paging::sim::{Parts, RootTable};
 use paging::tree::Tools;
 use paging::walk;
 
-use crate::{Config, Machine, Seen, Store, at_physical, contents, is_device, store_to};
+use crate::{
+    Arch, Config, Machine, Seen, Store, at_physical, contents, is_device, store_to, without_paging,
+};
 
 /// A VM under nested paging.
-#[derive(Debug)]
-pub struct NestedVm {
+pub struct NestedVm<A: Arch> {
     parts: Parts,
-    nested: Nested<Stage2>,
-    regime: Regime,
+    nested: Nested<A::Nested>,
+    regime: A::Regime,
     roots: [Gpa; 2],
     paging: bool,
 }
 
-impl NestedVm {
+impl<A: Arch> NestedVm<A> {
     /// The VM that `config` describes, with its MMU off.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config<A::Regime>) -> Self {
         let frames = 8 + config.ram.div_ceil(Level::BLOCK_2M.size()) as u32;
-        let mut parts = Parts::new(config.layout(), frames, Stage::Two);
+        let mut parts = Parts::new(config.layout(), frames, A::NESTED);
         let mut tools = Tools { memory: &parts.memory, pool: &mut parts.pool, tlb: &mut parts.tlb };
         let nested = Nested::new(&mut tools, &config.layout(), Level::BLOCK_1G, config.largest)
             .expect("there are frames enough");
@@ -43,18 +42,20 @@ impl NestedVm {
         match self.nested.tree().find(&self.parts.memory, at) {
             Some((to, _)) => {
                 assert_eq!(self.parts.memory.layout().guest_address(to), Some(at));
-                at_physical(&self.parts.memory, at)
+                at_physical::<A>(&self.parts.memory, at)
             }
-            None => match nested::fault(&mut self.parts.probe, Fault::Device { at }, is_device) {
-                Verdict::Device(at) => Seen::Device(at),
-                Verdict::Reflect(fault) => Seen::Fault(fault),
-                other => panic!("{other:?} for {at:?}"),
-            },
+            None => {
+                match nested::fault(&mut self.parts.probe, Fault::Device { at }, is_device::<A>) {
+                    Verdict::Device(at) => Seen::Device(at),
+                    Verdict::Reflect(fault) => Seen::Fault(fault),
+                    other => panic!("{other:?} for {at:?}"),
+                }
+            }
         }
     }
 }
 
-impl Machine for NestedVm {
+impl<A: Arch> Machine<A> for NestedVm<A> {
     fn poke(&mut self, at: Gpa, store: Store) {
         store_to(&self.parts.memory, at, store);
     }
@@ -67,11 +68,11 @@ impl Machine for NestedVm {
         self.roots[half] = root;
     }
 
-    fn load_regime(&mut self, regime: Regime) {
+    fn load_regime(&mut self, regime: A::Regime) {
         self.regime = regime;
     }
 
-    fn regime(&self) -> Regime {
+    fn regime(&self) -> A::Regime {
         self.regime
     }
 
@@ -85,20 +86,23 @@ impl Machine for NestedVm {
 
     fn access(&mut self, at: Gva, access: Access, store: Store) -> Seen {
         let gpa = if self.paging {
-            match walk::access::<Stage1>(&self.parts.memory, &self.regime, self.roots, at, access) {
+            match walk::access::<A>(&self.parts.memory, &self.regime, self.roots, at, access) {
                 Ok(found) => found.gpa,
                 Err(fault) => return Seen::Fault(fault),
             }
         } else {
-            if at.bits() >> self.regime.output_bits != 0 {
-                return Seen::Fault(GuestFault::AddressSize(Level::TOP));
+            match without_paging::<A>(&self.parts.memory, &self.regime, at) {
+                Seen::Fault(fault @ GuestFault::AddressSize(_)) => return Seen::Fault(fault),
+                _ => Gpa::from_bits(at.bits()),
             }
-            Gpa::from_bits(at.bits())
         };
+        if self.paging {
+            A::keep_flags(&self.parts.memory, self.roots, at, access.kind);
+        }
         match self.behind(gpa) {
             Seen::Ram(gpa, _) if access.kind == paging::attrs::Kind::Write => {
                 store_to(&self.parts.memory, gpa, store);
-                at_physical(&self.parts.memory, gpa)
+                at_physical::<A>(&self.parts.memory, gpa)
             }
             seen => seen,
         }

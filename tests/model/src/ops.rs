@@ -3,10 +3,8 @@
 use paging::addr::{Gpa, Gva, Index, Level, PAGE_SIZE};
 use paging::attrs::{Access, Kind};
 use paging::entry::Entry;
-use paging::format::vmsa_stage1::{Bits, HalfRegime, Regime, Stage1};
-use paging::format::{Format, GuestFormat};
 
-use crate::{Config, DEVICE, How, Machine, Seen, Store};
+use crate::{Arch, Config, DEVICE, How, Machine, Seen, Store};
 
 /// Frames that tables are made of.
 pub const TABLES: u8 = 44;
@@ -36,7 +34,7 @@ pub enum Target {
     Beyond,
 }
 
-/// The two low bits of a descriptor: what it is depends on the level of its table.
+/// The form of a descriptor: what it is depends on the level of its table.
 #[derive(Clone, Copy, Debug)]
 pub enum Form {
     /// A table, or a page in the last level.
@@ -56,29 +54,9 @@ pub struct Desc {
     pub form: Form,
     /// Where it leads.
     pub to: Target,
-    /// Its other bits, packed: see [`ATTRS`].
+    /// Its other bits, packed: see [`Arch::descriptor`].
     pub attrs: u16,
 }
-
-/// What the bits of [`Desc::attrs`] stand for.
-pub const ATTRS: [Bits; 16] = [
-    Bits::ACCESSED,
-    Bits::AP_USER,
-    Bits::AP_READ_ONLY,
-    Bits::NOT_GLOBAL,
-    Bits::PRIVILEGED_EXECUTE_NEVER,
-    Bits::EXECUTE_NEVER,
-    Bits::GUARDED,
-    Bits::ATTR_INDEX,
-    Bits::INNER_SHAREABLE,
-    Bits::CONTIGUOUS,
-    Bits::DIRTY_MODIFIER,
-    Bits::NON_SECURE,
-    Bits::TABLE_NO_USER,
-    Bits::TABLE_READ_ONLY,
-    Bits::TABLE_EXECUTE_NEVER,
-    Bits::TABLE_PRIVILEGED_EXECUTE_NEVER,
-];
 
 /// An address: which half, which entry at each level, and where in the page.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +75,7 @@ pub struct Place {
 
 /// One step of a guest.
 #[derive(Clone, Debug)]
-pub enum Op {
+pub enum Op<R> {
     /// Stores a descriptor to a table's entry, or a part of one.
     Entry {
         /// The table.
@@ -165,14 +143,14 @@ pub enum Op {
         count: u8,
     },
     /// Loads the MMU's registers.
-    Regime(Regime),
+    Regime(R),
     /// Turns paging on or off.
     Paging(bool),
     /// The hardware walks for itself.
     Speculate(Place),
 }
 
-impl Config {
+impl<R> Config<R> {
     /// Where the guest's table `number` stands: they are spread over two blocks of 2 MiB.
     #[must_use]
     pub const fn table(&self, number: u8) -> u64 {
@@ -198,37 +176,28 @@ impl Config {
 
     /// The descriptor's bits.
     #[must_use]
-    pub fn raw(&self, desc: Desc) -> u64 {
-        let mut bits = match desc.form {
-            Form::Long => Bits::TABLE,
-            Form::Short => Bits::VALID,
-            Form::Invalid => Bits::TABLE_OR_PAGE,
-            Form::Empty => return 0,
-        };
-        for (place, attr) in ATTRS.iter().enumerate() {
-            bits.set(*attr, desc.attrs >> place & 1 != 0);
+    pub fn raw<A: Arch<Regime = R>>(&self, desc: Desc) -> u64 {
+        match desc.form {
+            Form::Empty => 0,
+            form => A::descriptor(form, desc.attrs) | self.target(desc.to),
         }
-        bits.bits() | self.target(desc.to)
     }
 }
 
 /// The address that `place` names in `regime`.
 #[must_use]
-pub fn address(regime: &Regime, place: Place) -> Gva {
+pub fn address<A: Arch>(regime: &A::Regime, place: Place) -> Gva {
     let half = usize::from(place.half & 1);
-    let described = &regime.halves[half];
     let mut within = 0;
     for (level, entry) in place.entries.iter().enumerate() {
         if let Some(level) = Level::new(level as u8) {
             within |= pick(*entry) << level.shift();
         }
     }
-    let within = within & ((1 << described.input_bits) - 1);
+    let within = within & ((1 << A::input_bits(regime, half)) - 1);
     let offset = pick(place.within) * 8 + u64::from(place.bytes % 8);
-    let base = Stage1::base(regime, half).bits();
-    let tag = u64::from(place.tag) << 56;
-    let at = base | within | offset;
-    Gva::from_bits(if place.tag == 0 { at } else { at & (u64::MAX >> 8) | tag })
+    let base = A::lowest(regime, half);
+    Gva::from_bits(A::tagged(base | within | offset, place.tag))
 }
 
 fn pick(entry: u8) -> u64 {
@@ -243,57 +212,67 @@ fn fitted(at: u64, width: u8, value: u64, how: How) -> Store {
 }
 
 /// Does `op`, and lets the machine check itself. Returns what the guest sees of an access.
-pub fn apply(config: &Config, machine: &mut impl Machine, op: &Op) -> Option<Seen> {
-    let seen = act(config, machine, op);
+pub fn apply<A: Arch>(
+    config: &Config<A::Regime>,
+    machine: &mut impl Machine<A>,
+    op: &Op<A::Regime>,
+) -> Option<Seen> {
+    let seen = act::<A>(config, machine, op);
     machine.settle();
     seen
 }
 
-fn act(config: &Config, machine: &mut impl Machine, op: &Op) -> Option<Seen> {
+fn act<A: Arch>(
+    config: &Config<A::Regime>,
+    machine: &mut impl Machine<A>,
+    op: &Op<A::Regime>,
+) -> Option<Seen> {
     match op {
         Op::Entry { table, entry, desc, width, bytes } => {
             let at = config.table(*table) + pick(*entry) * 8 + u64::from(bytes % 8);
-            let store = fitted(at, *width, config.raw(*desc), How::Described);
+            let store = fitted(at, *width, config.raw::<A>(*desc), How::Described);
             machine.poke(Gpa::from_bits(at), store);
             None
         }
         Op::Map { at, tables, depth, leaf } => {
-            map(config, machine, address(&machine.regime(), *at), tables, *depth, *leaf);
+            map::<A>(config, machine, address::<A>(&machine.regime(), *at), tables, *depth, *leaf);
             None
         }
         Op::Fill { table, desc, walks, count } => {
             for place in 0..u64::from(*count).min(512) {
                 let step = if *walks && !matches!(desc.form, Form::Empty) { place } else { 0 };
-                let value = config.raw(*desc).wrapping_add(step * PAGE_SIZE);
+                let value = config.raw::<A>(*desc).wrapping_add(step * PAGE_SIZE);
                 let at = Gpa::from_bits(config.table(*table) + 8 * place);
                 machine.poke(at, Store { width: 3, value, how: How::Described });
             }
             None
         }
         Op::Access { at, access, desc, width, how } => {
-            let at = address(&machine.regime(), *at);
-            let store = fitted(at.bits(), *width, config.raw(*desc), *how);
+            let at = address::<A>(&machine.regime(), *at);
+            let store = fitted(at.bits(), *width, config.raw::<A>(*desc), *how);
             let crosses = at.page_offset() + (1 << store.width) > PAGE_SIZE;
             (!crosses).then(|| machine.access(at, *access, store))
         }
         Op::Root { half, to, within } => {
             let half = usize::from(half & 1);
-            machine.load_root(half, root(config, &machine.regime(), half, *to, *within));
+            let (half, to) = root::<A>(config, &machine.regime(), half, *to, *within);
+            machine.load_root(half, to);
             None
         }
         Op::Switch { half, from, count } => {
             let half = usize::from(half & 1);
             for number in 0..*count {
                 let to = Target::Table(from.wrapping_add(number));
-                machine.load_root(half, root(config, &machine.regime(), half, to, 0));
+                let (half, to) = root::<A>(config, &machine.regime(), half, to, 0);
+                machine.load_root(half, to);
             }
             None
         }
         Op::Regime(regime) => {
             // What was aligned for the old size may not be for the new one.
             machine.load_regime(*regime);
-            for half in 0..2 {
-                let mask = !(root_bytes(regime, half) - 1);
+            for half in 0..A::ROOTS {
+                let mask = !(A::root_of(regime, half).1 - 1);
                 let root = machine.roots()[half].bits() & mask;
                 machine.load_root(half, Gpa::from_bits(root));
             }
@@ -304,36 +283,35 @@ fn act(config: &Config, machine: &mut impl Machine, op: &Op) -> Option<Seen> {
             None
         }
         Op::Speculate(at) => {
-            machine.speculate(address(&machine.regime(), *at));
+            machine.speculate(address::<A>(&machine.regime(), *at));
             None
         }
     }
 }
 
-/// Bytes of root `half`, at least 64 as the architecture demands.
-fn root_bytes(regime: &Regime, half: usize) -> u64 {
-    let described = HalfRegime { disabled: false, ..regime.halves[half] };
-    let mut regime = *regime;
-    regime.halves[half] = described;
-    Stage1::root(&regime, half).map_or(PAGE_SIZE, |start| u64::from(start.entries) * 8).max(64)
-}
-
-fn root(config: &Config, regime: &Regime, half: usize, to: Target, within: u8) -> Gpa {
-    let bytes = root_bytes(regime, half);
+/// Which root an operation on `half` loads, and with what.
+fn root<A: Arch>(
+    config: &Config<A::Regime>,
+    regime: &A::Regime,
+    half: usize,
+    to: Target,
+    within: u8,
+) -> (usize, Gpa) {
+    let (half, bytes) = A::root_of(regime, half);
     let offset = u64::from(within) * bytes % PAGE_SIZE;
-    Gpa::from_bits(config.target(to) + offset)
+    (half, Gpa::from_bits(config.target(to) + offset))
 }
 
 /// Makes a way to `at` from the root in force, where there is none, and a leaf at its end.
-fn map(
-    config: &Config,
-    machine: &mut impl Machine,
+fn map<A: Arch>(
+    config: &Config<A::Regime>,
+    machine: &mut impl Machine<A>,
     at: Gva,
     tables: &[u8; 3],
     depth: u8,
     leaf: Desc,
 ) {
-    let Some(start) = Stage1::start(&machine.regime(), at) else { return };
+    let Some(start) = A::start(&machine.regime(), at) else { return };
     let root = machine.roots()[start.half];
     let mut level = start.level;
     let mut entry = root.frame().start().bits() + 8 * start.index(root, at).get() as u64;
@@ -341,10 +319,10 @@ fn map(
         let (Some(below), Some(old)) = (level.below(), machine.peek(Gpa::from_bits(entry))) else {
             break;
         };
-        let next = match Stage1::decode::<paging::addr::GuestPhys>(level, old) {
+        let next = match A::decode::<paging::addr::GuestPhys>(level, old) {
             Entry::Table(next) => next.start().bits(),
             _ => {
-                let value = Stage1::table(Gpa::from_bits(config.table(*table)).frame());
+                let value = A::link(*table) | config.table(*table);
                 let store = Store { width: 3, value, how: How::Described };
                 machine.poke(Gpa::from_bits(entry), store);
                 config.table(*table)
@@ -357,7 +335,7 @@ fn map(
     let form = if matches!(leaf.form, Form::Long | Form::Short) { form } else { leaf.form };
     let entry = Gpa::from_bits(entry);
     if machine.peek(entry).is_some() {
-        let value = config.raw(Desc { form, ..leaf });
+        let value = config.raw::<A>(Desc { form, ..leaf });
         machine.poke(entry, Store { width: 3, value, how: How::Described });
     }
 }

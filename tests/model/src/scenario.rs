@@ -1,7 +1,7 @@
 //! Guests that a person wrote, as text.
 //!
 //! ```text
-//! machine frames=48 ram=8M low=48 high=39      what is built; the defaults are Config::SMALL's
+//! machine frames=48 ram=8M low=48 high=39      what is built; the defaults are Config::small's
 //! t0[0] = table t1 user-never                  an entry, stored by a mapping nobody knows of
 //! t0[1] = table t0 used                        a table entry that works as a page too
 //! t3[5] = page d0 user ro ng                   pages and blocks begin as kernel rw, executable
@@ -16,6 +16,7 @@
 //! walk 0:0.0.1.5                               the hardware walks by itself
 //! missing 0:0.0.1.5                            a fault whose cause is gone when it is looked at
 //! protected 0:0.0.1.5 d0                       the same for a store to what was a table
+//! spurious 0:0.0.1.5                           the same for a write, of an architecture that has but one fault
 //! free                                         says how many frames are free
 //! shadow                                       says what the shadow's tables hold
 //! count blocks_split                           says how often an event was counted
@@ -30,20 +31,18 @@ use paging::addr::{Gpa, Gva, Level};
 use paging::attrs::{Access, Kind};
 use paging::entry::Shadowed;
 use paging::fault::{Fault, GuestFault};
-use paging::format::GuestFormat;
-use paging::format::vmsa_stage1::{Bits, Regime, Stage1};
 use probe::Event;
 
 use crate::ops::{DATA, TABLES, Target};
-use crate::{Config, DEVICE, How, Machine, Seen, ShadowVm, Store};
+use crate::{Arch, Config, DEVICE, How, Machine, Seen, ShadowVm, Store};
 
 /// Runs `fixture` and compares what it says with `expect`, line by line.
 ///
 /// # Panics
 ///
 /// If they differ, or if anything is wrong that [`ShadowVm`] checks.
-pub fn check(fixture: &str, expect: &str) {
-    let said = run(fixture);
+pub fn check<A: Arch>(fixture: &str, expect: &str) {
+    let said = run::<A>(fixture);
     let lines = |text: &str| -> Vec<String> {
         text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
     };
@@ -53,13 +52,14 @@ pub fn check(fixture: &str, expect: &str) {
 
 /// Runs `fixture` and returns what it says.
 #[must_use]
-pub fn run(fixture: &str) -> String {
+pub fn run<A: Arch>(fixture: &str) -> String {
     let lines = || fixture.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-    let mut config = Config::SMALL;
+    let mut config = Config::small(A::REGIME);
     for line in lines().filter(|line| line.starts_with("machine")) {
-        line.split_whitespace().skip(1).for_each(|word| configure(&mut config, word));
+        line.split_whitespace().skip(1).for_each(|word| configure::<A>(&mut config, word));
     }
-    let mut scenario = Scenario { config, vm: ShadowVm::new(&config), said: String::new() };
+    let mut scenario: Scenario<A> =
+        Scenario { config, vm: ShadowVm::new(&config), said: String::new() };
     for line in lines().filter(|line| !line.is_empty() && !line.starts_with("machine")) {
         scenario.line(line);
         scenario.vm.settle();
@@ -69,13 +69,13 @@ pub fn run(fixture: &str) -> String {
 }
 
 /// A scenario under way.
-struct Scenario {
-    config: Config,
-    vm: ShadowVm,
+struct Scenario<A: Arch> {
+    config: Config<A::Regime>,
+    vm: ShadowVm<A>,
     said: String,
 }
 
-impl Scenario {
+impl<A: Arch> Scenario<A> {
     fn line(&mut self, line: &str) {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
@@ -93,6 +93,11 @@ impl Scenario {
                 }
             }
             ["walk", at] => self.vm.speculate(self.virtual_address(at)),
+            ["spurious", at] => {
+                let access = Access { kind: Kind::Write, user: false, guarded: false };
+                let at = self.virtual_address(at);
+                self.vm.fault(Fault::Page { at, access, present: true });
+            }
             ["missing", at] => {
                 let at = self.virtual_address(at);
                 self.vm.fault(Fault::Missing { at });
@@ -124,7 +129,7 @@ impl Scenario {
             }
             [entry, "=", ref value @ ..] => self.entry(entry, value),
             _ if words.iter().all(|word| word.contains('=')) => {
-                words.iter().for_each(|word| configure(&mut self.config, word));
+                words.iter().for_each(|word| configure::<A>(&mut self.config, word));
                 self.vm.load_regime(self.config.regime);
             }
             _ => panic!("what is {line:?}?"),
@@ -152,38 +157,23 @@ impl Scenario {
     /// The descriptor that `words` describe; `place` says which of several, for `walking` ones.
     fn descriptor(&self, words: &[&str], place: u64) -> u64 {
         let (form, words) = words.split_first().expect("a descriptor has a form");
-        let mut bits = match *form {
+        let mut raw = match *form {
             "0" => return 0,
             "raw" => return number(words[0]),
-            "table" => Bits::TABLE,
-            "page" => Bits::TABLE | Bits::ACCESSED | Bits::ATTR_INDEX,
-            "block" => Bits::VALID | Bits::ACCESSED | Bits::ATTR_INDEX,
-            "invalid" => Bits::TABLE_OR_PAGE,
-            other => panic!("no form {other}"),
+            form => A::form(form).unwrap_or_else(|| panic!("no form {form}")),
         };
         let (to, words) = words.split_first().expect("a descriptor leads somewhere");
         let mut to = self.physical(to);
         for word in words {
             match *word {
-                "user" => bits |= Bits::AP_USER,
-                "ro" => bits |= Bits::AP_READ_ONLY,
-                "ng" => bits |= Bits::NOT_GLOBAL,
-                "old" => bits -= Bits::ACCESSED,
-                "used" => bits |= Bits::ACCESSED | Bits::ATTR_INDEX,
-                "other" => bits -= Bits::ATTR_INDEX,
-                "pxn" => bits |= Bits::PRIVILEGED_EXECUTE_NEVER,
-                "uxn" => bits |= Bits::EXECUTE_NEVER,
-                "contiguous" => bits |= Bits::CONTIGUOUS,
-                "table-ro" => bits |= Bits::TABLE_READ_ONLY,
-                "kernel-only" => bits |= Bits::TABLE_NO_USER,
-                "user-never" => bits |= Bits::TABLE_EXECUTE_NEVER,
-                "kernel-never" => bits |= Bits::TABLE_PRIVILEGED_EXECUTE_NEVER,
                 "walking" => to += place << 12,
                 "striding" => to += place << 21,
-                other => panic!("no attribute {other}"),
+                word => {
+                    raw = A::attribute(raw, word).unwrap_or_else(|| panic!("no attribute {word}"));
+                }
             }
         }
-        bits.bits() | to
+        raw | to
     }
 
     /// `write user wide=2 stepped 0:0.0.0.3+8 = 7`
@@ -234,7 +224,7 @@ impl Scenario {
     fn virtual_address(&self, text: &str) -> Gva {
         let Some((half, rest)) = text.split_once(':') else { return Gva::from_bits(hex(text)) };
         let (entries, offset) = rest.split_once('+').unwrap_or((rest, "0"));
-        let mut at = Stage1::base(&self.config.regime, number(half) as usize).bits();
+        let mut at = A::lowest(&self.config.regime, number(half) as usize);
         for (above, entry) in entries.split('.').enumerate() {
             let level = Level::new(3 - above as u8).expect("there are four levels");
             at |= number(entry) << level.shift();
@@ -261,7 +251,10 @@ impl Scenario {
     fn named(&self, seen: Seen) -> String {
         match seen {
             Seen::Ram(at, _) => self.name(at),
-            Seen::Device(at) => format!("device+{:x}", at.bits() - DEVICE),
+            Seen::Device(at) => match at.offset_from(Gpa::from_bits(DEVICE)) {
+                Some(offset @ ..=0xfff) => format!("device+{offset:x}"),
+                _ => format!("nothing {:x}", at.bits()),
+            },
             Seen::Fault(fault) => match fault {
                 GuestFault::Translation(level) => format!("translation {}", level.number()),
                 GuestFault::Reserved(level) => format!("reserved {}", level.number()),
@@ -320,17 +313,9 @@ impl Scenario {
 }
 
 /// Takes `name=value` to `config`.
-fn configure(config: &mut Config, word: &str) {
+fn configure<A: Arch>(config: &mut Config<A::Regime>, word: &str) {
     let (name, value) = word.split_once('=').unwrap_or_else(|| panic!("no setting: {word}"));
-    let Regime { halves: [low, high], .. } = &mut config.regime;
     match name {
-        "low" => low.input_bits = number(value) as u32,
-        "high" => high.input_bits = number(value) as u32,
-        "output" => config.regime.output_bits = number(value) as u32,
-        "flat" => low.flat = value == "yes",
-        "tags" => low.top_byte_ignored = value == "yes",
-        "disabled" => low.disabled = value == "yes",
-        "wxn" => config.regime.write_execute_never = value == "yes",
         "frames" => config.frames = number(value) as u32,
         "ram" => config.ram = number(value.trim_end_matches('M')) << 20,
         "base" => config.base = hex(value),
@@ -342,12 +327,12 @@ fn configure(config: &mut Config, word: &str) {
                 _ => Level::BLOCK_1G,
             }
         }
-        _ => panic!("no setting {name}"),
+        _ => assert!(A::configure(&mut config.regime, name, value), "no setting {name}"),
     }
 }
 
 /// A decimal number, or a hexadecimal one with `0x`.
-fn number(text: &str) -> u64 {
+pub(crate) fn number(text: &str) -> u64 {
     match text.strip_prefix("0x") {
         Some(text) => hex(text),
         None => text.parse().unwrap_or_else(|_| panic!("no number: {text}")),

@@ -1,15 +1,18 @@
 //! A VM under shadow paging, which checks everything at every step.
 
-use paging::addr::{Gpa, Gva};
+use std::collections::BTreeMap;
+
+use paging::addr::{Gpa, Gva, Level};
 use paging::attrs::{Access, Kind};
 use paging::fault::{Fault, GuestFault, Verdict};
-use paging::format::vmsa_stage1::{Regime, Stage1};
+use paging::mem::{Entries, Memory};
 use paging::shadow::{HardwareRoots, MIN_FRAMES, Shadow};
-use paging::sim::{Mmu, Parts, Reached, Stage};
-use paging::walk::{self, Translation};
+use paging::sim::{Mmu, Parts, Reached};
+use paging::walk::{self, Step, Translation};
 
 use crate::{
-    Config, How, Machine, Seen, Store, at_physical, contents, is_device, store_to, without_paging,
+    Arch, Config, How, Machine, Seen, Store, at_physical, contents, is_device, store_to,
+    without_paging,
 };
 
 /// Bytes on either side of a stepped store's address which it may write.
@@ -18,11 +21,10 @@ const REACH: u64 = 64;
 const PATIENCE: usize = 16;
 
 /// A VM under shadow paging.
-#[derive(Debug)]
-pub struct ShadowVm {
+pub struct ShadowVm<A: Arch> {
     parts: Parts,
-    shadow: Shadow<Stage1, Stage1>,
-    regime: Regime,
+    shadow: Shadow<A, A>,
+    regime: A::Regime,
     roots: [Gpa; 2],
     tag: Option<u16>,
     exits: u64,
@@ -30,11 +32,11 @@ pub struct ShadowVm {
     fetched: Option<(Gva, bool)>,
 }
 
-impl ShadowVm {
+impl<A: Arch> ShadowVm<A> {
     /// The VM that `config` describes, with its MMU off.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
-        let parts = Parts::new(config.layout(), config.frames, Stage::One);
+    pub fn new(config: &Config<A::Regime>) -> Self {
+        let parts = Parts::new(config.layout(), config.frames, A::STAGE);
         // A pool may have fewer frames than a shadow asks for, to see what happens at its end.
         let frames = MIN_FRAMES.max(config.frames as usize);
         let shadow = Shadow::new(config.layout(), config.largest, config.regime, frames)
@@ -53,7 +55,7 @@ impl ShadowVm {
 
     /// The engine.
     #[must_use]
-    pub const fn shadow(&self) -> &Shadow<Stage1, Stage1> {
+    pub const fn shadow(&self) -> &Shadow<A, A> {
         &self.shadow
     }
 
@@ -87,7 +89,7 @@ impl ShadowVm {
     ///
     /// If the guest is not just run again.
     pub fn fault(&mut self, fault: Fault) {
-        let verdict = self.shadow.fault(&mut self.parts.world(), fault, is_device);
+        let verdict = self.shadow.fault(&mut self.parts.world(), fault, is_device::<A>);
         assert_eq!(verdict, Ok(Verdict::Resume));
     }
 
@@ -106,10 +108,10 @@ impl ShadowVm {
             let seen: Vec<_> =
                 stores.iter().map(|(at, access, _)| self.drive(*at, *access, true)).collect();
             // Another part of the instruction may have cost this one its way.
-            let again: Vec<_> =
-                stores.iter().map(|(at, access, _)| self.reach(*at, *access)).collect();
-            let ready = again.iter().all(|reached| {
-                !matches!(reached, Reached::Exit(Fault::Missing { .. } | Fault::Protected { .. }))
+            let ready = stores.iter().zip(&seen).all(|((at, access, _), seen)| {
+                let lent = self.is_lent(*at, *access);
+                let reached = self.reach(*at, *access, lent);
+                !matches!(seen, Seen::Ram(..)) || matches!(reached, Reached::Ram(_))
             });
             if ready {
                 if seen.iter().all(|seen| matches!(seen, Seen::Ram(..))) {
@@ -141,9 +143,28 @@ impl ShadowVm {
     }
 
     fn use_roots(&mut self, loaded: HardwareRoots) {
-        self.parts.tlb.load_shadow(&self.regime, &loaded);
+        self.parts.tlb.load_shadow::<A>(&self.regime, &loaded);
         self.tag = Some(loaded.tag.0);
         assert_eq!(self.parts.tlb.violation(), None);
+    }
+
+    /// A fault makes the hardware forget its address, where that is so.
+    fn forget(&self, at: Gva) {
+        if let Some(tag) = self.tag {
+            self.parts.tlb.fault(tag, at);
+        }
+    }
+
+    /// The guest got a fault natively. Where the hardware does not tell such faults from others, the engine
+    /// gives it back without doing anything.
+    fn absent(&mut self, at: Gva, access: Access) {
+        self.forget(at);
+        if A::KEEPS_FLAGS {
+            let fault = Fault::Page { at, access, present: false };
+            let verdict = self.shadow.fault(&mut self.parts.world(), fault, is_device::<A>);
+            let reflected = Verdict::Reflect(GuestFault::Translation(Level::PAGE));
+            assert_eq!(verdict, Ok(reflected));
+        }
     }
 
     fn next_random(&mut self) -> usize {
@@ -151,11 +172,11 @@ impl ShadowVm {
         (self.random >> 16) as usize
     }
 
-    /// All that the hardware may make of an access now.
-    fn reach_all(&self, at: Gva, access: Access) -> Vec<Reached> {
+    /// All that the hardware may make of an access now. With `lent`, the registers are the guest's own.
+    fn reach_all(&self, at: Gva, access: Access, lent: bool) -> Vec<Reached> {
         let Some(tag) = self.tag else { return Vec::new() };
-        let mmu =
-            Mmu { memory: &self.parts.memory, tlb: &self.parts.tlb, regime: &self.regime, tag };
+        let regime = &if lent { self.regime } else { A::enforced(&self.regime) };
+        let mmu: Mmu<'_, A> = Mmu { memory: &self.parts.memory, tlb: &self.parts.tlb, regime, tag };
         let all = mmu.reach(at, access);
         assert_eq!(self.parts.tlb.violation(), None);
         assert!(!all.is_empty(), "{at:?} reaches nothing");
@@ -163,36 +184,71 @@ impl ShadowVm {
     }
 
     /// One thing that the hardware may make of an access now.
-    fn reach(&mut self, at: Gva, access: Access) -> Reached {
-        let all = self.reach_all(at, access);
+    fn reach(&mut self, at: Gva, access: Access, lent: bool) -> Reached {
+        let all = self.reach_all(at, access, lent);
         all[self.next_random() % all.len()]
     }
 
     /// What the guest's tables make of an access, without any cache.
     fn expected(&self, at: Gva, access: Access) -> Result<Translation, GuestFault> {
-        walk::access::<Stage1>(&self.parts.memory, &self.regime, self.roots, at, access)
+        walk::access::<A>(&self.parts.memory, &self.regime, self.roots, at, access)
+    }
+
+    /// Whether an access is one that the guest's registers allow and those that are enforced do not.
+    fn is_lent(&self, at: Gva, access: Access) -> bool {
+        let enforced = A::enforced(&self.regime);
+        let found =
+            |regime| walk::access::<A>(&self.parts.memory, regime, self.roots, at, access).is_ok();
+        found(&self.regime) && !found(&enforced)
+    }
+
+    /// The guest's entries that an access to `at` uses.
+    fn way(&self, at: Gva) -> Vec<Step> {
+        let mut way = Vec::new();
+        let (memory, regime) = (&self.parts.memory, &self.regime);
+        let _ = walk::follow::<A>(memory, regime, self.roots, at, |step| way.push(step));
+        way
+    }
+
+    /// The entries of `way` have the flags that an access of `kind` sets, or are as they were if it failed.
+    fn check_flags(&self, way: &[Step], kind: Kind, done: bool) {
+        let mut wanted = BTreeMap::new();
+        for step in way {
+            let raw = wanted.entry((step.table, step.index)).or_insert(step.raw);
+            *raw = if done { A::marked(step.level, *raw, kind) } else { *raw };
+        }
+        for ((table, index), wanted) in wanted {
+            let raw = self.parts.memory.guest(table).map(|entries| entries.get(index));
+            assert_eq!(raw, Some(wanted), "the flags of {table:?}[{}]", index.get());
+        }
     }
 
     /// Runs an access until it could be made or has failed. It is not made yet. With `opened`, a
     /// table that it stores to is opened; without, the access ends before the store.
     fn drive(&mut self, at: Gva, access: Access, opened: bool) -> Seen {
         let expected = self.expected(at, access);
+        let way = self.way(at);
+        let mut lent = false;
         for _ in 0..PATIENCE {
-            match self.reach(at, access) {
+            match self.reach(at, access, lent) {
                 Reached::Ram(gpa) => {
+                    self.check_flags(&way, access.kind, true);
                     assert_eq!(Ok(gpa), expected.map(|found| found.gpa), "{access:?} of {at:?}");
                     let unseen = access.kind == Kind::Write && self.shadow.is_shadowed(gpa.frame());
                     assert!(opened || !unseen, "{at:?} stores to the table at {gpa:?} unseen");
-                    return at_physical(&self.parts.memory, gpa);
+                    return at_physical::<A>(&self.parts.memory, gpa);
                 }
                 Reached::Native(fault) => {
+                    self.check_flags(&way, access.kind, false);
+                    self.absent(at, access);
                     self.compare(at, access, Seen::Fault(fault));
                     return Seen::Fault(fault);
                 }
                 Reached::Exit(fault) => {
                     self.exits += 1;
+                    self.forget(at);
                     let mut world = self.parts.world();
-                    let verdict = self.shadow.fault(&mut world, fault, is_device);
+                    let verdict = self.shadow.fault(&mut world, fault, is_device::<A>);
                     let seen = match verdict.expect("room can be made") {
                         Verdict::Resume => continue,
                         Verdict::Reflect(fault) => Seen::Fault(fault),
@@ -200,13 +256,16 @@ impl ShadowVm {
                         Verdict::Store(gpa) if opened => {
                             let open = self.shadow.open(&mut self.parts.world(), at, gpa, REACH);
                             assert_eq!(open, Ok(true), "too many tables are open");
+                            lent = self.is_lent(at, access);
                             continue;
                         }
                         Verdict::Store(gpa) => {
                             assert_eq!(Ok(gpa), expected.map(|found| found.gpa));
-                            return at_physical(&self.parts.memory, gpa);
+                            self.check_flags(&way, access.kind, true);
+                            return at_physical::<A>(&self.parts.memory, gpa);
                         }
                     };
+                    self.check_flags(&way, access.kind, matches!(seen, Seen::Device(_)));
                     self.compare(at, access, seen);
                     return seen;
                 }
@@ -218,11 +277,11 @@ impl ShadowVm {
     /// An access that fails has to fail as the guest's tables say.
     fn compare(&self, at: Gva, access: Access, seen: Seen) {
         let expected = match self.expected(at, access) {
-            Ok(found) => at_physical(&self.parts.memory, found.gpa),
+            Ok(found) => at_physical::<A>(&self.parts.memory, found.gpa),
             Err(fault) => Seen::Fault(fault),
         };
         assert!(
-            same(expected, seen),
+            A::same(expected, seen),
             "{access:?} of {at:?} is {seen:x?} and should be {expected:x?}"
         );
     }
@@ -232,16 +291,23 @@ impl ShadowVm {
     fn costs_nothing(&mut self, at: Gva, access: Access, seen: Seen) {
         let free = match seen {
             Seen::Ram(gpa, _) => {
-                access.kind != Kind::Write || !self.shadow.is_shadowed(gpa.frame())
+                let unseen = !self.shadow.is_shadowed(gpa.frame()) && !self.is_lent(at, access);
+                access.kind != Kind::Write || unseen
+            }
+            Seen::Fault(fault) if A::KEEPS_FLAGS => {
+                matches!(fault, GuestFault::Translation(_))
+                    && self.way(at).iter().all(|step| A::accessed(step.raw))
             }
             Seen::Device(_) | Seen::Fault(GuestFault::Abort | GuestFault::WalkAbort(_)) => false,
             Seen::Fault(_) => self.roots.iter().all(|root| {
                 self.shadow.layout().ram_index(root.frame()).is_some()
-                    && root.bits() >> self.regime.output_bits == 0
+                    && root.bits() >> A::output_bits(&self.regime) == 0
             }),
         };
         if free {
-            for reached in self.reach_all(at, access) {
+            // What is remembered may allow less than the tables do, which costs one fault.
+            self.forget(at);
+            for reached in self.reach_all(at, access, false) {
                 let exits = matches!(reached, Reached::Exit(_));
                 assert!(!exits, "{access:?} of {at:?} was {seen:x?} and is {reached:x?} again");
             }
@@ -249,20 +315,7 @@ impl ShadowVm {
     }
 }
 
-/// Whether two outcomes are the same to a guest. The level of a permission fault of a block may be that
-/// of the parts into which it was split.
-#[must_use]
-pub(crate) fn same(expected: Seen, seen: Seen) -> bool {
-    match (expected, seen) {
-        (
-            Seen::Fault(GuestFault::Permission(level)),
-            Seen::Fault(GuestFault::Permission(found)),
-        ) => found <= level,
-        _ => expected == seen,
-    }
-}
-
-impl Machine for ShadowVm {
+impl<A: Arch> Machine<A> for ShadowVm<A> {
     fn poke(&mut self, at: Gpa, store: Store) {
         if self.shadow.is_shadowed(at.frame()) {
             self.exits += 1;
@@ -287,7 +340,7 @@ impl Machine for ShadowVm {
         }
     }
 
-    fn load_regime(&mut self, regime: Regime) {
+    fn load_regime(&mut self, regime: A::Regime) {
         self.regime = regime;
         if self.tag.is_some() {
             self.tag = None;
@@ -295,7 +348,7 @@ impl Machine for ShadowVm {
         }
     }
 
-    fn regime(&self) -> Regime {
+    fn regime(&self) -> A::Regime {
         self.regime
     }
 
@@ -317,11 +370,11 @@ impl Machine for ShadowVm {
 
     fn access(&mut self, at: Gva, access: Access, store: Store) -> Seen {
         if self.tag.is_none() {
-            let seen = without_paging(&self.parts.memory, &self.regime, at);
+            let seen = without_paging::<A>(&self.parts.memory, &self.regime, at);
             return match seen {
                 Seen::Ram(gpa, _) if access.kind == Kind::Write => {
                     store_to(&self.parts.memory, gpa, store);
-                    at_physical(&self.parts.memory, gpa)
+                    at_physical::<A>(&self.parts.memory, gpa)
                 }
                 _ => seen,
             };
@@ -330,7 +383,7 @@ impl Machine for ShadowVm {
         self.costs_nothing(at, access, seen);
         match seen {
             Seen::Ram(gpa, _) if access.kind == Kind::Write => {
-                if !self.shadow.is_shadowed(gpa.frame()) {
+                if !self.shadow.is_shadowed(gpa.frame()) && !self.is_lent(at, access) {
                     store_to(&self.parts.memory, gpa, store);
                 } else {
                     let world = &mut self.parts.world();
@@ -347,7 +400,7 @@ impl Machine for ShadowVm {
                     }
                     .expect("room can be made");
                 }
-                at_physical(&self.parts.memory, gpa)
+                at_physical::<A>(&self.parts.memory, gpa)
             }
             Seen::Ram(..) if access.kind == Kind::Execute => {
                 self.fetched = Some((at, access.user));
@@ -360,7 +413,7 @@ impl Machine for ShadowVm {
     fn speculate(&mut self, at: Gva) {
         let access = Access { kind: Kind::Read, user: false, guarded: false };
         if self.tag.is_some() {
-            self.reach_all(at, access);
+            self.reach_all(at, access, false);
         }
     }
 

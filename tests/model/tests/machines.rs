@@ -1,11 +1,11 @@
 //! Random guests, under both ways of paging.
 
 use model::ops::{Desc, Form, Op, Place, Target, apply};
-use model::{Config, How, Machine, NestedVm, Seen, ShadowVm};
+use model::{Arch, Config, How, Machine, NestedVm, ShadowVm};
 use paging::addr::Level;
 use paging::attrs::{Access, Kind};
-use paging::fault::GuestFault;
-use paging::format::vmsa_stage1::{HalfRegime, Regime};
+use paging::format::vmsa_stage1::{HalfRegime, Regime, Stage1};
+use paging::format::x64::{self, X64};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -29,24 +29,87 @@ fn target() -> impl Strategy<Value = Target> {
     ]
 }
 
-fn attrs() -> impl Strategy<Value = u16> {
-    prop_oneof![
-        4 => Just(1),
-        3 => Just(0b1011),
-        3 => any::<u16>().prop_map(|bits| bits & 0x0fff | 1),
-        2 => any::<u16>().prop_map(|bits| bits | 1),
-        1 => any::<u16>(),
-    ]
+/// What is random about the guests of one architecture.
+trait Random: Arch {
+    /// How often, beside other operations, the registers change.
+    const CHANGES: u32;
+    /// The attributes of the first leaves.
+    const FIRST: u16;
+
+    /// Packed attributes, most of which let something be done.
+    fn packed() -> BoxedStrategy<u16>;
+    /// What registers say.
+    fn regime() -> BoxedStrategy<Self::Regime>;
 }
 
-fn desc() -> impl Strategy<Value = Desc> {
+impl Random for Stage1 {
+    const CHANGES: u32 = 1;
+    const FIRST: u16 = 1;
+
+    fn packed() -> BoxedStrategy<u16> {
+        prop_oneof![
+            4 => Just(1),
+            3 => Just(0b1011),
+            3 => any::<u16>().prop_map(|bits| bits & 0x0fff | 1),
+            2 => any::<u16>().prop_map(|bits| bits | 1),
+            1 => any::<u16>(),
+        ]
+        .boxed()
+    }
+
+    fn regime() -> BoxedStrategy<Regime> {
+        let output = prop_oneof![6 => Just(36_u32), 1 => Just(32), 1 => Just(31)];
+        (half(), half(), output, prop::bool::weighted(0.1))
+            .prop_map(|(low, high, output_bits, wxn)| Regime {
+                halves: [low, high],
+                output_bits,
+                write_execute_never: wxn,
+            })
+            .boxed()
+    }
+}
+
+impl Random for X64 {
+    const CHANGES: u32 = 4;
+    const FIRST: u16 = 0b1011;
+
+    fn packed() -> BoxedStrategy<u16> {
+        prop_oneof![
+            4 => Just(0b1011),
+            3 => Just(0b1111),
+            2 => Just(0b0111),
+            2 => Just(0b0010),
+            1 => Just(0b0001),
+            3 => any::<u16>().prop_map(|bits| bits & 0x01ff | 1),
+            2 => any::<u16>().prop_map(|bits| bits & 0x01ff),
+            1 => any::<u16>(),
+        ]
+        .boxed()
+    }
+
+    fn regime() -> BoxedStrategy<x64::Regime> {
+        let output = prop_oneof![12 => Just(40_u32), 1 => Just(46), 1 => Just(31)];
+        let mostly = || prop::bool::weighted(0.85);
+        (output, mostly(), mostly(), prop::bool::weighted(0.7), prop::bool::weighted(0.2))
+            .prop_map(|(output_bits, nxe, gigabytes, wp, smep)| x64::Regime {
+                output_bits,
+                execute_disable: nxe,
+                gigabytes,
+                write_protect: wp,
+                supervisor_execute_protect: smep,
+            })
+            .boxed()
+    }
+}
+
+fn desc<A: Random>() -> impl Strategy<Value = Desc> {
     let form = prop_oneof![
         8 => Just(Form::Long),
         3 => Just(Form::Short),
         1 => Just(Form::Invalid),
         1 => Just(Form::Empty),
     ];
-    (form, target(), attrs()).prop_map(|(form, to, attrs)| Desc { form, to, attrs })
+    (form, target(), A::packed()).prop_map(|(form, to, attrs)| Desc { form, to, attrs })
 }
 
 fn place() -> impl Strategy<Value = Place> {
@@ -98,14 +161,7 @@ fn half() -> impl Strategy<Value = HalfRegime> {
     })
 }
 
-fn regime() -> impl Strategy<Value = Regime> {
-    let output = prop_oneof![6 => Just(36_u32), 1 => Just(32), 1 => Just(31)];
-    (half(), half(), output, prop::bool::weighted(0.1)).prop_map(|(low, high, output_bits, wxn)| {
-        Regime { halves: [low, high], output_bits, write_execute_never: wxn }
-    })
-}
-
-fn op() -> impl Strategy<Value = Op> {
+fn op<A: Random>() -> impl Strategy<Value = Op<A::Regime>> {
     let how = select(vec![How::Described, How::Described, How::Stepped, How::Exclusive]);
     let wide = || prop_oneof![4 => Just((3_u8, 0_u8)), 1 => (0_u8..4, 0_u8..8)];
     let depth = prop_oneof![6 => Just(3_u8), 2 => 1_u8..4];
@@ -114,27 +170,27 @@ fn op() -> impl Strategy<Value = Op> {
         2 => target(),
     ];
     prop_oneof![
-        10 => (0_u8..10, 0_u8..6, desc(), wide()).prop_map(
+        10 => (0_u8..10, 0_u8..6, desc::<A>(), wide()).prop_map(
             |(table, entry, desc, (width, bytes))| Op::Entry { table, entry, desc, width, bytes }
         ),
-        14 => (place(), [0_u8..10, 0_u8..10, 0_u8..10], depth, desc())
+        14 => (place(), [0_u8..10, 0_u8..10, 0_u8..10], depth, desc::<A>())
             .prop_map(|(at, tables, depth, leaf)| Op::Map { at, tables, depth, leaf }),
-        2 => (0_u8..10, desc(), any::<bool>(), 0_u16..514)
+        2 => (0_u8..10, desc::<A>(), any::<bool>(), 0_u16..514)
             .prop_map(|(table, desc, walks, count)| Op::Fill { table, desc, walks, count }),
-        40 => (place(), access(), desc(), wide(), how).prop_map(
+        40 => (place(), access(), desc::<A>(), wide(), how).prop_map(
             |(at, access, desc, (width, _), how)| Op::Access { at, access, desc, width, how }
         ),
         5 => (0_u8..2, root, prop_oneof![4 => Just(0_u8), 1 => any::<u8>()])
             .prop_map(|(half, to, within)| Op::Root { half, to, within }),
         1 => (0_u8..2, 0_u8..44, 0_u8..44)
             .prop_map(|(half, from, count)| Op::Switch { half, from, count }),
-        1 => regime().prop_map(Op::Regime),
+        A::CHANGES => A::regime().prop_map(Op::Regime),
         1 => prop::bool::weighted(0.7).prop_map(Op::Paging),
         4 => place().prop_map(Op::Speculate),
     ]
 }
 
-fn config() -> impl Strategy<Value = Config> {
+fn config<A: Random>() -> impl Strategy<Value = Config<A::Regime>> {
     let frames =
         prop_oneof![2 => Just(20_u32), 2 => Just(28), 2 => Just(48), 2 => Just(64), 1 => Just(300)];
     let largest = select(vec![Level::BLOCK_1G, Level::BLOCK_1G, Level::BLOCK_2M, Level::PAGE]);
@@ -143,14 +199,22 @@ fn config() -> impl Strategy<Value = Config> {
         1 => Just((8 << 20, model::RAM + (2 << 20), model::BACKING)),
         1 => Just((8 << 20, model::RAM, model::BACKING + (1 << 20))),
         1 => Just((2052 << 20, model::RAM, model::BACKING)),
+        u32::from(A::OPEN_BUS) => Just((8 << 20, 0, model::BACKING)),
     ];
-    (frames, largest, ram, regime()).prop_map(|(frames, largest, (ram, base, backing), regime)| {
-        Config { ram, base, backing, frames, largest, regime }
-    })
+    (frames, largest, ram, A::regime()).prop_map(
+        |(frames, largest, (ram, base, backing), regime)| Config {
+            ram,
+            base,
+            backing,
+            frames,
+            largest,
+            regime,
+        },
+    )
 }
 
 /// Turns paging on with two roots.
-fn begin(config: &Config, machine: &mut impl Machine) {
+fn begin<A: Random>(config: &Config<A::Regime>, machine: &mut impl Machine<A>) {
     for half in 0..2 {
         let to = Target::Table(half);
         apply(config, machine, &Op::Root { half, to, within: 0 });
@@ -159,7 +223,7 @@ fn begin(config: &Config, machine: &mut impl Machine) {
     for half in 0..2 {
         for (page, to) in [Target::Table(4), Target::Data(1)].into_iter().enumerate() {
             let at = Place { half, entries: [page as u8, 0, 0, 0], within: 0, bytes: 0, tag: 0 };
-            let leaf = Desc { form: Form::Long, to, attrs: 1 };
+            let leaf = Desc { form: Form::Long, to, attrs: A::FIRST };
             let tables = [2 + half, 4, 5];
             apply(config, machine, &Op::Map { at, tables, depth: 3, leaf });
         }
@@ -167,45 +231,74 @@ fn begin(config: &Config, machine: &mut impl Machine) {
     machine.set_paging(true);
 }
 
-/// Whether a guest sees the same. The level of a permission fault is that of the entry that the
-/// hardware used, and a block may have been split.
-fn same(nested: Option<Seen>, shadow: Option<Seen>) -> bool {
-    let permission = |seen| matches!(seen, Some(Seen::Fault(GuestFault::Permission(_))));
-    nested == shadow || permission(nested) && permission(shadow)
+/// Every access is what a walk of the guest's tables says, the engine's invariants hold after each operation,
+/// nothing stale is remembered, and in the end no frame is lost.
+fn check_shadow<A: Random>(config: &Config<A::Regime>, ops: &[Op<A::Regime>]) {
+    let mut shadow = ShadowVm::<A>::new(config);
+    begin::<A>(config, &mut shadow);
+    for op in ops {
+        apply::<A>(config, &mut shadow, op);
+    }
+    shadow.set_paging(false);
+}
+
+/// Memory, faults and device accesses of one guest are the same under both ways of paging.
+fn compare<A: Random>(
+    config: &Config<A::Regime>,
+    ops: &[Op<A::Regime>],
+) -> Result<(), TestCaseError> {
+    let mut shadow = ShadowVm::<A>::new(config);
+    let mut nested = NestedVm::<A>::new(config);
+    begin::<A>(config, &mut shadow);
+    begin::<A>(config, &mut nested);
+    for op in ops {
+        let one = apply::<A>(config, &mut nested, op);
+        let other = apply::<A>(config, &mut shadow, op);
+        let same = match (one, other) {
+            (Some(one), Some(other)) => A::same(one, other),
+            (one, other) => one == other,
+        };
+        prop_assert!(same, "{op:?}: nested {one:x?}, shadow {other:x?}");
+        if A::KEEPS_FLAGS {
+            prop_assert!(nested.ram() == shadow.ram(), "{op:?} leaves other memory behind");
+        }
+    }
+    prop_assert_eq!(nested.ram(), shadow.ram());
+    Ok(())
 }
 
 proptest! {
     #![proptest_config(cases())]
 
-    /// Every access is what a walk of the guest's tables says, the engine's invariants hold after
-    /// each operation, nothing stale is remembered, and in the end no frame is lost.
     #[test]
-    fn a_shadowed_guest_sees_what_its_tables_say(
-        config in config(),
-        ops in prop::collection::vec(op(), 1..80),
+    fn a_shadowed_vmsa_guest_sees_what_its_tables_say(
+        config in config::<Stage1>(),
+        ops in prop::collection::vec(op::<Stage1>(), 1..80),
     ) {
-        let mut shadow = ShadowVm::new(&config);
-        begin(&config, &mut shadow);
-        for op in &ops {
-            apply(&config, &mut shadow, op);
-        }
-        shadow.set_paging(false);
+        check_shadow::<Stage1>(&config, &ops);
     }
 
-    /// Memory, faults and device accesses of one guest are the same under both ways of paging.
     #[test]
-    fn nested_and_shadow_give_the_same_run(
-        config in config(),
-        ops in prop::collection::vec(op(), 1..80),
+    fn a_shadowed_x64_guest_sees_what_its_tables_say(
+        config in config::<X64>(),
+        ops in prop::collection::vec(op::<X64>(), 1..80),
     ) {
-        let mut shadow = ShadowVm::new(&config);
-        let mut nested = NestedVm::new(&config);
-        begin(&config, &mut shadow);
-        begin(&config, &mut nested);
-        for op in &ops {
-            let (one, other) = (apply(&config, &mut nested, op), apply(&config, &mut shadow, op));
-            prop_assert!(same(one, other), "{op:?}: nested {one:x?}, shadow {other:x?}");
-        }
-        prop_assert_eq!(nested.ram(), shadow.ram());
+        check_shadow::<X64>(&config, &ops);
+    }
+
+    #[test]
+    fn nested_and_shadow_give_the_same_run_of_a_vmsa_guest(
+        config in config::<Stage1>(),
+        ops in prop::collection::vec(op::<Stage1>(), 1..80),
+    ) {
+        compare::<Stage1>(&config, &ops)?;
+    }
+
+    #[test]
+    fn nested_and_shadow_give_the_same_run_of_an_x64_guest(
+        config in config::<X64>(),
+        ops in prop::collection::vec(op::<X64>(), 1..80),
+    ) {
+        compare::<X64>(&config, &ops)?;
     }
 }

@@ -1,6 +1,15 @@
 //! The shadow engine, by example.
 
-use model::scenario::{check, run};
+use model::scenario;
+use paging::format::vmsa_stage1::Stage1;
+
+fn check(fixture: &str, expect: &str) {
+    scenario::check::<Stage1>(fixture, expect);
+}
+
+fn run(fixture: &str) -> String {
+    scenario::run::<Stage1>(fixture)
+}
 
 #[test]
 fn a_cold_walk_is_filled_in_one_exit() {

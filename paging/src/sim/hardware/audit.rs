@@ -2,9 +2,8 @@
 
 use alloc::collections::BTreeSet;
 
-use super::{Inner, Place, Remembered, Tlb, Violation, is_live, of_root};
+use super::{Inner, Place, Remembered, Tlb, Violation, of_root};
 use crate::addr::{Index, Level};
-use crate::format::vmsa_stage1::Bits;
 use crate::mem::ENTRY_SHIFT;
 use crate::pool::{PageId, Pool};
 
@@ -44,7 +43,7 @@ impl Tlb {
         let referred_to = self.referred_to();
         for number in 1..=pool.size() as u32 {
             if let Some(page) = PageId::new(number).filter(|page| pool.is_free(*page))
-                && (Index::all().any(|at| is_live(self.word(page, at)))
+                && (Index::all().any(|at| self.0.stage.is_live(self.word(page, at)))
                     || referred_to.contains(&number))
             {
                 return Err(Violation::FreeInUse(page));
@@ -78,11 +77,12 @@ impl Tlb {
             let here = (page, index.get() as u16);
             let raw = self.cell(here).get();
             if level == it.level {
-                return here == place && raw == it.raw && limits == it.limits;
+                return here == place
+                    && self.0.stage.may_linger((it.raw, it.limits), (raw, limits));
             }
             let (Some(next), Some(below)) = (self.link(raw), level.below()) else { return false };
             if !it.root.flat {
-                limits |= raw & Bits::TABLE_LIMITS.bits();
+                limits |= self.0.stage.limits(raw);
             }
             (page, level, index) = (next, below, Index::of(it.at, below));
         }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Inner, Place, Remembered, Tlb, is_live, of_root};
+use super::{Inner, Place, Remembered, Tlb, of_root};
 use crate::addr::ENTRIES;
 use crate::mem::ENTRY_SHIFT;
 
@@ -18,8 +18,8 @@ impl Tlb {
     fn show_way(&self, inner: &mut Inner, place: Place, way: Remembered) {
         self.remember_in(inner, place, way);
         let (Some(table), Some(below)) = (self.link(way.raw), way.level.below()) else { return };
-        let limits = way.limits_below();
-        let live = |index: &u16| is_live(self.cell((table, *index)).get());
+        let limits = self.limits_below(&way);
+        let live = |index: &u16| self.0.stage.is_live(self.cell((table, *index)).get());
         let first = (0..ENTRIES as u16).find(live);
         let last = (0..ENTRIES as u16).rfind(live);
         for index in first.into_iter().chain(last) {
@@ -41,7 +41,7 @@ impl Tlb {
                     ways.push(Remembered {
                         tag: Some(tag),
                         root: *root,
-                        at: root.base | within << root.level.shift(),
+                        at: self.0.stage.extended(root.base | within << root.level.shift()),
                         level: root.level,
                         raw: 0,
                         limits: 0,
@@ -54,7 +54,7 @@ impl Tlb {
                 let way = Remembered { raw: self.cell(parent).get(), ..way };
                 if let Some(below) = way.level.below() {
                     let at = way.at | u64::from(index) << below.shift();
-                    let limits = way.limits_below();
+                    let limits = self.limits_below(&way);
                     ways.push(Remembered { at, level: below, raw: 0, limits, ..way });
                 }
             }
