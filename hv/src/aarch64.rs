@@ -87,7 +87,7 @@ fn start(tree: *const u8) -> Result<(), BootError> {
     let tree_pages =
         Range { start: tree_start & !(PAGE_SIZE - 1), end: tree_end.next_multiple_of(PAGE_SIZE) };
     // SAFETY: this function runs once, the device tree tells what is RAM, and there is no map yet.
-    let plans = unsafe { Plans::make(&[host.ram], Some(tree_pages)) }?;
+    let plans = unsafe { Plans::make(&[host.ram], Some(tree_pages), u64::MAX) }?;
     let devices = [host.serial, host.distributor, host.redistributor];
     // SAFETY: there are no other devices, and the MMU is off.
     unsafe { plans.map(&devices, Pairs::UNCACHED) }?;

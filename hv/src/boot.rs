@@ -183,12 +183,17 @@ const HEAP_FOR_RAM: u64 = 17;
 /// hypervisor's image with the bundle, and the device tree.
 ///
 /// The guest stands as high as it can, where a 1 GiB block may map it if there is such a place; the rest
-/// behind the image.
+/// as low as it can, below `reach`.
 ///
 /// # Errors
 ///
 /// [`BootError::TooLittleMemory`], [`BootError::TooFewFrames`].
-pub fn plan(ram: &[Range], taken: &[Range], bundle: &Bundle<'_>) -> Result<Plan, BootError> {
+pub fn plan(
+    ram: &[Range],
+    taken: &[Range],
+    reach: u64,
+    bundle: &Bundle<'_>,
+) -> Result<Plan, BootError> {
     let size = bundle.header.ram_size;
     let frames = bundle.table_frames();
     if frames < shadow::MIN_FRAMES as u64 {
@@ -215,13 +220,15 @@ pub fn plan(ram: &[Range], taken: &[Range], bundle: &Bundle<'_>) -> Result<Plan,
     let records = size / PAGE_SIZE * HEAP_FOR_RAM;
     let heap_size = (HEAP_FIXED + frames * HEAP_FOR_FRAME + records).next_multiple_of(PAGE_SIZE);
     let both = pool_size + heap_size;
-    // The first fit behind anything that is taken, aligned so that 2 MiB blocks of stage 2 show the
-    // pool to a walk of shadow tables.
-    let place = taken
+    // The first fit, at the start of memory or behind anything that is taken, aligned so that 2 MiB
+    // blocks of stage 2 show the pool to a walk of shadow tables.
+    let place = ram
         .iter()
-        .map(|range| range.end.next_multiple_of(Level::BLOCK_2M.size()))
+        .map(|range| range.start)
+        .chain(taken.iter().map(|range| range.end))
+        .map(|start| start.next_multiple_of(Level::BLOCK_2M.size()))
         .filter_map(|start| Range::new(start, both))
-        .filter(|range| free(range) && !range.overlaps(&guest))
+        .filter(|range| range.end <= reach && free(range) && !range.overlaps(&guest))
         .min_by_key(|range| range.start)
         .ok_or(BootError::TooLittleMemory)?;
     let pool = Range { start: place.start, end: place.start + pool_size };

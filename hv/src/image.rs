@@ -145,7 +145,7 @@ const MAP_FRAMES: usize = 24;
 
 impl Plans {
     /// Reads the bundle, plans, and opens the heap. `ram` is all there is; what firmware left at `other`
-    /// stays where it is.
+    /// stays where it is; only the guest's RAM may stand above `reach`.
     ///
     /// # Errors
     ///
@@ -153,8 +153,12 @@ impl Plans {
     ///
     /// # Safety
     ///
-    /// Called once. `ram` is RAM that nobody else uses, and all but the guest's is accessible.
-    pub(crate) unsafe fn make(ram: &[Range], other: Option<Range>) -> Result<Self, BootError> {
+    /// Called once. `ram` is RAM that nobody else uses, and accessible below `reach`.
+    pub(crate) unsafe fn make(
+        ram: &[Range],
+        other: Option<Range>,
+        reach: u64,
+    ) -> Result<Self, BootError> {
         let start = symbol::bundle();
         let behind = ram
             .iter()
@@ -167,7 +171,7 @@ impl Plans {
 
         let end = (start + bundle.header.length).next_multiple_of(PAGE_SIZE);
         let image = Range { start: symbol::image_start(), end };
-        let plan = hv::boot::plan(ram, &[image, other.unwrap_or(image)], &bundle)?;
+        let plan = hv::boot::plan(ram, &[image, other.unwrap_or(image)], reach, &bundle)?;
         // SAFETY: the plan gives this range to the heap alone.
         unsafe { HEAP.lock().init(plan.heap.start as *mut u8, plan.heap.size() as usize) };
         Ok(Self { bundle, plan, image })

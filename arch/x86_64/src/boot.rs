@@ -19,6 +19,10 @@ use crate::tlb::Own;
 #[cfg(target_os = "none")]
 core::arch::global_asm!(include_str!("start.s"));
 
+/// What start.s maps: the addresses below. A root of 32 bits is in reach too, as shadows of a guest need
+/// that has paging off.
+pub const MAPPED: u64 = 4 << 30;
+
 /// What a multiboot loader hands over, as far as it is used here ("Boot information format").
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, KnownLayout)]

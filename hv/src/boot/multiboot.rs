@@ -8,7 +8,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned, little_endian};
 
 use super::Range;
 
-/// The most ranges that are looked at.
+/// How many ranges are kept. UEFI leaves many, most of them small.
 const MAX_RANGES: usize = 16;
 
 /// Where memory begins that no firmware of a PC uses.
@@ -26,7 +26,7 @@ struct Entry {
 /// Usable RAM.
 const AVAILABLE: u32 = 1;
 
-/// The ranges of RAM above 1 MiB, whole pages each.
+/// The largest ranges of RAM above 1 MiB, whole pages each.
 #[derive(Clone, Copy, Debug)]
 pub struct Ram {
     ranges: [Range; MAX_RANGES],
@@ -47,15 +47,27 @@ impl Ram {
                 let end = end & !(PAGE_SIZE - 1);
                 (start < end).then_some(Range { start, end })
             });
-            if let (Some(range), Some(place)) = (range, ram.ranges.get_mut(ram.count)) {
-                *place = range;
-                ram.count += 1;
+            if let Some(range) = range {
+                ram.keep(range);
             }
         }
         ram
     }
 
-    /// The ranges, in the order of the map.
+    /// Keeps `range`, if need be instead of the smallest.
+    fn keep(&mut self, range: Range) {
+        if let Some(place) = self.ranges.get_mut(self.count) {
+            *place = range;
+            self.count += 1;
+            return;
+        }
+        let smallest = self.ranges.iter_mut().min_by_key(|range| range.size());
+        if let Some(place) = smallest.filter(|place| place.size() < range.size()) {
+            *place = range;
+        }
+    }
+
+    /// The ranges, in no order.
     #[must_use]
     pub fn ranges(&self) -> &[Range] {
         &self.ranges[..self.count]

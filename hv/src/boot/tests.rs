@@ -56,9 +56,11 @@ fn a_map_that_is_cut_off_ends_there() {
 }
 
 #[test]
-fn a_map_of_many_ranges_is_cut_short() {
-    let entries: Vec<_> = (1..40).map(|number| (number * GIB, MIB, 1)).collect();
-    assert_eq!(Ram::read(&map(&entries, 0)).ranges().len(), 16);
+fn of_many_ranges_the_largest_are_kept() {
+    let entries: Vec<_> = (1..40).map(|number| (number * GIB, number % 20 * MIB, 1)).collect();
+    let ram = Ram::read(&map(&entries, 0));
+    assert_eq!(ram.ranges().len(), 16);
+    assert!(ram.ranges().iter().all(|range| range.size() >= 12 * MIB));
 }
 
 /// Where a guest of `size` bytes goes.
@@ -72,8 +74,9 @@ fn guest(ram: &[Range], size: u64) -> Result<Range, BootError> {
     header.block_shift = Level::BLOCK_2M.shift();
     let bundle = Bundle::read(header.as_bytes())?;
     let image = range(MIB, 3 * MIB);
-    let plan = plan(ram, &[image], &bundle)?;
+    let plan = plan(ram, &[image], 4 * GIB, &bundle)?;
     let parts = [image, plan.guest, plan.pool, plan.heap];
+    assert!(plan.heap.end <= 4 * GIB);
     for (number, part) in parts.iter().enumerate() {
         assert!(parts[..number].iter().all(|other| !other.overlaps(part)), "{parts:x?}");
         assert!(ram.iter().any(|ram| ram.start <= part.start && part.end <= ram.end));
@@ -90,4 +93,14 @@ fn a_large_guest_stands_at_a_multiple_of_1_gib_where_it_can() {
     assert_eq!(guest(&[low], GIB), Ok(range(GIB - 2 * MIB, 2 * GIB - 2 * MIB)));
     assert_eq!(guest(&[low, high], 64 * MIB), Ok(range(6 * GIB - 64 * MIB, 6 * GIB)));
     assert_eq!(guest(&[low, high], 3 * GIB), Err(BootError::TooLittleMemory));
+}
+
+#[test]
+fn where_the_image_stands_need_not_be_room_for_the_rest() {
+    let around = range(MIB, 8 * MIB);
+    let low = range(9 * MIB, 200 * MIB);
+    let high = range(4 * GIB, 5 * GIB);
+    assert_eq!(guest(&[around, low, high], GIB), Ok(high));
+    assert_eq!(guest(&[around, high], GIB), Err(BootError::TooLittleMemory));
+    assert_eq!(guest(&[around, range(4 * GIB, 6 * GIB)], GIB), Err(BootError::TooLittleMemory));
 }
