@@ -115,7 +115,8 @@ pub trait Injection {
     /// [`takes_interrupts`](Self::takes_interrupts) holds before, and does not after.
     fn inject_interrupt(&mut self, vector: u8);
 
-    /// Asks for an exit ([`Exit::Window`](crate::exit::Exit::Window)) as soon as
-    /// [`takes_interrupts`](Self::takes_interrupts) would hold, or no longer asks.
+    /// Asks for one exit ([`Exit::Window`](crate::exit::Exit::Window)) as soon as
+    /// [`takes_interrupts`](Self::takes_interrupts) would hold, or no longer asks. Whoever wants that
+    /// may say so again at every exit.
     fn want_window(&mut self, wanted: bool);
 }

@@ -178,7 +178,7 @@ impl Lapic {
         }
         let waits = next.is_some() && !ready;
         self.attention = waits;
-        if waits != self.window {
+        if waits || self.window {
             self.window = waits;
             vcpu.want_window(waits);
         }
