@@ -15,14 +15,18 @@ use crate::addr::{Addr, Frame, Gpa, GuestPhys, Gva, HostPhys, Hpa, Index, Level}
 use crate::attrs::{Access, Attrs, Kind, Memory, Rights};
 use crate::entry::{Entry, Shadowed};
 use crate::fault::GuestFault;
+use crate::format::ept::Ept;
 use crate::format::vmsa_stage1::{Bits, HalfRegime, Regime, Stage1};
 use crate::format::vmsa_stage2::Stage2;
+use crate::format::x64::X64;
 use crate::format::{Format, GuestFormat, ShadowFormat, vmsa_stage1, vmsa_stage2};
 use crate::layout::Layout;
 use crate::mem::{Entries, Memory as _};
 use crate::sim::{Parts, Stage};
 use crate::tree::{Tools, Tree};
 use crate::walk;
+
+mod x64;
 
 const LEAVES: [Level; 3] = [Level::PAGE, Level::BLOCK_2M, Level::BLOCK_1G];
 const REGIME: Regime = {
@@ -46,20 +50,19 @@ fn attrs() -> impl Strategy<Value = Attrs> {
     })
 }
 
-/// An entry is live if, and only if, its lowest bit is set, and only a live one leads anywhere; a leaf
-/// is aligned to its size; nothing leads beyond 48 bits.
+/// Only a live entry leads anywhere; a leaf is aligned to its size; nothing leads beyond 52 bits.
 fn decode_is_total<F: Format>(level: Level, raw: u64) -> Result<(), TestCaseError> {
     let entry = F::decode::<HostPhys>(level, raw);
     match entry {
         Entry::Hole => {}
         Entry::Table(to) => {
             prop_assert!(level != Level::PAGE && F::is_live(raw));
-            prop_assert_eq!(to.start().bits() >> 48, 0);
+            prop_assert_eq!(to.start().bits() >> 52, 0);
         }
         Entry::Leaf(to) => {
             prop_assert!(level != Level::TOP && F::is_live(raw));
             prop_assert!(to.start().is_aligned(level));
-            prop_assert_eq!(to.start().bits() >> 48, 0);
+            prop_assert_eq!(to.start().bits() >> 52, 0);
         }
     }
     F::attrs(level, raw);
@@ -76,7 +79,8 @@ fn leaves_round_trip<F: Format>(level: Level, to: u64, attrs: Attrs) -> Result<(
     if let Some(above) = Level::new(level.number() as u8 + 1) {
         let table = F::table(to);
         prop_assert_eq!(F::decode(above, table), Entry::Table(to));
-        prop_assert!(!F::may_replace_live(F::leaf(above, to, attrs), table));
+        let replaced = F::may_replace_live(F::leaf(above, to, attrs), table);
+        prop_assert_eq!(replaced, !F::BREAK_BEFORE_MAKE);
     }
     Ok(())
 }
@@ -89,6 +93,8 @@ proptest! {
         for raw in [raw, raw & !3 | form] {
             decode_is_total::<Stage1>(level, raw)?;
             decode_is_total::<Stage2>(level, raw)?;
+            decode_is_total::<X64>(level, raw)?;
+            decode_is_total::<Ept>(level, raw)?;
         }
     }
 
@@ -96,6 +102,8 @@ proptest! {
     fn what_is_written_is_read(level in leaf_level(), to in any::<u64>(), attrs in attrs()) {
         leaves_round_trip::<Stage1>(level, to, attrs)?;
         leaves_round_trip::<Stage2>(level, to, attrs)?;
+        leaves_round_trip::<X64>(level, to, attrs)?;
+        leaves_round_trip::<Ept>(level, to, attrs)?;
     }
 
     /// A shadow leaf keeps every right of the guest's, and says where it leads and whether it is protected.
