@@ -1,13 +1,13 @@
 //! Cases about the shape of tables: tables that map themselves, are shared, come and go.
 
 use rt::fault::Cause::{NotPresent, Permission};
-use rt::space::{Access, FRAME, USER};
+use rt::space::{Access, FRAME, Frame, USER};
 use rt::{check, entry, frames, tlb};
 
 use crate::Case;
 use crate::access::{read, write};
+use crate::arch::{bits, run_inside};
 use crate::arena::{Arena, get, mark, page, set, slot, table, two_blocks};
-use crate::bits::BLOCK;
 
 /// The group.
 pub(crate) const CASES: &[Case] = &[
@@ -230,7 +230,7 @@ fn block_split_and_joined() {
     let arena = Arena::new(1);
     let block = two_blocks();
     let link = slot(arena.lower(), 2);
-    let value = entry::page(block, Access::ReadWrite) & BLOCK;
+    let value = bits::block(entry::page(block, Access::ReadWrite));
     let at = |index: u64| page(2 * 512 + index);
     set(link, value);
     tlb::publish();
@@ -248,7 +248,7 @@ fn block_split_and_joined() {
     check!((0..512).all(|index| read(at(index)) == Ok(mark(index))), "the block is not whole");
     check!(write(at(7), mark(7)) == Ok(0), "the block cannot be written");
     // The block at the second half, read-only.
-    arena.replace(link, entry::page(block.plus(512), Access::ReadOnly) & BLOCK);
+    arena.replace(link, bits::block(entry::page(block.plus(512), Access::ReadOnly)));
     check!(read(at(511)) == Ok(mark(512 + 511)), "the block is not the second half");
     check!(write(at(511), 0) == Err(Permission), "a read-only block can be written");
     arena.space.destroy();
@@ -260,10 +260,10 @@ fn gib_block() {
     let mut arena = Arena::new(1);
     let ram = rt::machine().ram.start;
     let link = slot(arena.upper(), 3);
-    if rt::machine().ram_size() < 1 << 30 {
+    if !bits::has_gib_blocks() || rt::machine().ram_size() < 1 << 30 {
         return arena.space.destroy();
     }
-    set(link, entry::page(rt::space::Frame::at(ram), Access::ReadWrite) & BLOCK);
+    set(link, bits::block(entry::page(Frame::at(ram), Access::ReadWrite)));
     tlb::publish();
     let window = USER + (3 << 30);
     let of = |address: u64| window + (address - ram);
@@ -289,10 +289,10 @@ fn one_leaf_table_for_all() {
     let mut arena = Arena::new(1);
     let leaf = entry::target(arena.entry(0).addr() as u64);
     set(arena.entry(100), entry::page(leaf, Access::ReadWrite));
-    let executable = arena.value(1) & !crate::bits::PXN;
+    let executable = bits::executable(arena.value(1));
     arena.replace(slot(leaf, 1), executable);
     let turns = 1000;
-    let sum = crate::regime::run_inside(
+    let sum = run_inside(
         arena.frame.plus(1),
         page(1),
         page(3),

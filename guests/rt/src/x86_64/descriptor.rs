@@ -13,6 +13,8 @@ pub const USER_DATA: u16 = 0x18 | 3;
 pub const USER_CODE: u16 = 0x20 | 3;
 /// The selector of the task state.
 const TASK: u16 = 0x28;
+/// The selector of code, 32 bits.
+pub const CODE_32: u16 = 0x38;
 
 /// The vector of a page fault.
 pub const PAGE_FAULT: u8 = 14;
@@ -106,7 +108,7 @@ impl Shared<Stack> {
 unsafe extern "C" {
     static rt_vectors: u8;
     static rt_spurious: u8;
-    static mut rt_gdt: [u64; 7];
+    static mut rt_gdt: [u64; 8];
 }
 
 /// Loads the interrupt descriptor table and the task state.
@@ -152,7 +154,7 @@ fn load_task(base: u64) {
     let limit = size_of::<TaskState>() as u64 - 1;
     let low = limit | ((base & 0xff_ffff) << 16) | AVAILABLE | (base >> 24 & 0xff) << 56;
     let slot = (&raw mut rt_gdt).cast::<u64>().wrapping_add(usize::from(TASK) / 8);
-    // SAFETY: the last two words of the table, which nobody reads yet.
+    // SAFETY: two words of the table that nobody reads yet.
     unsafe { slot.cast::<[u64; 2]>().write_volatile([low, base >> 32]) };
     // SAFETY: the descriptor is complete.
     unsafe { asm!("ltr {:x}", in(reg) TASK, options(nostack, preserves_flags)) };
@@ -173,6 +175,11 @@ fn put_gate(vector: u8, gate: Gate) {
     let slot = TABLE.0.get().cast::<Gate>().wrapping_add(vector.into());
     // SAFETY: inside the table, which only the processor reads.
     unsafe { slot.write_volatile(gate) };
+}
+
+/// Makes the vector lead nowhere.
+pub fn clear_gate(vector: u8) {
+    put_gate(vector, Gate([0; 2]));
 }
 
 /// Makes the vector lead to the runtime's own handler again.

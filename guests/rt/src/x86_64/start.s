@@ -64,7 +64,7 @@ rt_root:        .skip 4096
 rt_gibs:        .skip 4096
 rt_directories: .skip 4 * 4096
 
-// The last two words are the task state's descriptor (descriptor.rs).
+// The two zeros are for the task state's descriptor (descriptor.rs).
 .section .data.gdt, "aw"
 .balign 16
 .global rt_gdt
@@ -75,6 +75,7 @@ rt_gdt:
     .quad 0x00cff3000000ffff                    // data of user mode
     .quad 0x00affb000000ffff                    // code of user mode, 64 bits
     .quad 0, 0
+    .quad 0x00cf9b000000ffff                    // code, 32 bits
 gdt_pointer:
     .word gdt_pointer - rt_gdt - 1
     .quad rt_gdt

@@ -3,21 +3,20 @@
 use core::arch::asm;
 
 use rt::fault::Cause::NotPresent;
-use rt::space::FRAME;
 use rt::{check, tlb};
 
-use crate::Case;
 use crate::access::read;
 use crate::arena::{Arena, mark, page, set};
+use crate::{Case, pages};
 
 /// The group.
 pub(crate) const CASES: &[Case] = &[
     ("tlbi-by-address", by_address),
     ("tlbi-by-space", by_space),
     ("tlbi-by-range", by_range),
-    ("spaces-apart", spaces_apart),
+    ("spaces-apart", pages::spaces_apart),
     ("root-reloaded", root_reloaded),
-    ("asid-reused", asid_reused),
+    ("asid-reused", pages::asid_reused),
 ];
 
 /// Defines a function that makes one form of invalidation, with an operand.
@@ -162,32 +161,6 @@ fn by_range() {
     arena.space.destroy();
 }
 
-/// Two spaces with the same pages elsewhere; one changes while the other runs.
-fn spaces_apart() {
-    let mut first = Arena::new(1);
-    let mut second = Arena::new(2);
-    set(second.entry(0), 0);
-    tlb::page(2, page(0));
-    set(second.entry(0), second.value(5));
-    tlb::publish();
-    for turn in 0..4 {
-        first.space.activate();
-        check!(read(page(0)) == Ok(mark(turn % 2)), "turn {turn}: the first space's page is not");
-        second.space.activate();
-        check!(read(page(0)) == Ok(mark(5)), "turn {turn}: the second space's page is not");
-        let (entry, value) = (first.entry(0), first.value((turn + 1) % 2));
-        set(entry, 0);
-        tlb::page(1, page(0));
-        check!(read(page(0)) == Ok(mark(5)), "the first space's page went in the second");
-        set(entry, value);
-        tlb::publish();
-    }
-    first.space.destroy();
-    second.space.activate();
-    check!(read(page(0)) == Ok(mark(5)), "the second space went with the first");
-    second.space.destroy();
-}
-
 /// A root is loaded again, with and without CnP; entries that were invalid and changed meanwhile
 /// count.
 fn root_reloaded() {
@@ -197,25 +170,10 @@ fn root_reloaded() {
     set(arena.entry(20), arena.value(4));
     arena.space.activate();
     check!(read(page(20)) == Ok(mark(4)), "what was made meanwhile does not count");
-    let root = arena.space.root().address() | crate::bits::COMMON | 1 << 48;
+    let root = arena.space.root().address() | crate::aarch64::bits::COMMON | 1 << 48;
     // SAFETY: the same root, which others share, of which there are none.
     unsafe { asm!("msr ttbr0_el1, {}", "isb", in(reg) root, options(nostack)) };
     check!(read(page(20)) == Ok(mark(4)), "a root with CnP is another");
     arena.space.activate();
     arena.space.destroy();
-}
-
-/// A tag is given to another space once it was invalidated.
-fn asid_reused() {
-    for turn in 0..4 {
-        let mut arena = Arena::new(7);
-        let index = 30 + turn % 2;
-        check!(read(page(30)) == Err(NotPresent), "a page of the space before");
-        check!(read(page(31)) == Err(NotPresent), "a page of the space before");
-        set(arena.entry(index), arena.value(turn));
-        tlb::publish();
-        check!(read(page(30 + turn % 2)) == Ok(mark(turn)), "a page is lost");
-        check!(read(page(index) + 2 * FRAME) == Err(NotPresent), "a page too many");
-        arena.space.destroy();
-    }
 }

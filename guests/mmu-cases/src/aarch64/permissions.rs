@@ -3,46 +3,30 @@
 use core::arch::asm;
 
 use rt::fault::Cause::{NotAccessed, NotPresent, Permission};
-use rt::space::{Access, FRAME};
+use rt::space::Access;
 use rt::{check, entry, tlb};
 
-use crate::Case;
-use crate::access::{
-    call, function_returning, read, read_as_user, synchronize_code, write, write_as_user,
+use crate::aarch64::access::{
+    call, function_returning, read_as_user, synchronize_code, write_as_user,
 };
+use crate::aarch64::bits::{
+    ACCESSED, CONTIGUOUS, NO_USER_TABLE, PXN, PXN_TABLE, READ_ONLY_TABLE, USER,
+};
+use crate::access::{read, write};
 use crate::arena::{Arena, get, mark, page, set, slot};
-use crate::bits::{
-    ACCESSED, CONTIGUOUS, NO_USER_TABLE, NOT_GLOBAL, PXN, PXN_TABLE, READ_ONLY_TABLE, USER,
-};
+use crate::{Case, pages};
 
 /// The group.
 pub(crate) const CASES: &[Case] = &[
-    ("read-only", read_only),
+    ("read-only", pages::read_only),
     ("user-access", user_access),
     ("privileged-access-never", privileged_access_never),
     ("execute-never", execute_never),
     ("table-limits", table_limits),
     ("access-flag", access_flag),
     ("contiguous-hint", contiguous_hint),
-    ("global-pages", global_pages),
+    ("global-pages", pages::global_pages),
 ];
-
-/// Writes are allowed, taken away, given back.
-fn read_only() {
-    let mut arena = Arena::new(1);
-    let (entry, value) = (arena.entry(0), arena.value(0));
-    for turn in 0..3 {
-        set(entry, entry::with_write(value, false));
-        tlb::page(1, page(0));
-        check!(read(page(0)) == Ok(mark(0)), "a read-only page cannot be read");
-        check!(write(page(0), 1) == Err(Permission), "a read-only page can be written");
-        check!(read(page(0)) == Ok(mark(0)), "a write that faulted wrote, turn {turn}");
-        set(entry, value);
-        tlb::page(1, page(0));
-        check!(write(page(0), mark(0)) == Ok(0), "a page cannot be written again");
-    }
-    arena.space.destroy();
-}
 
 /// EL0's rights, used by the instructions that borrow them.
 fn user_access() {
@@ -173,29 +157,4 @@ fn contiguous_hint() {
     let gone = |index| read(page(first + index)) == Err(NotPresent);
     check!((0..16).all(gone), "pages in a row are still there");
     arena.space.destroy();
-}
-
-/// A page that is the same in every address space is found under every ASID.
-fn global_pages() {
-    let mut first = Arena::new(1);
-    let value = first.value(3) & !NOT_GLOBAL;
-    set(first.entry(40), value);
-    let mut second = Arena::new(2);
-    set(second.entry(40), value);
-    tlb::publish();
-    for _ in 0..3 {
-        first.space.activate();
-        check!(read(page(40)) == Ok(mark(3)), "a global page is lost");
-        second.space.activate();
-        check!(read(page(40)) == Ok(mark(3)), "a global page is lost");
-        check!(read(page(40) + FRAME) == Err(NotPresent), "a page too many");
-    }
-    set(first.entry(40), 0);
-    set(second.entry(40), 0);
-    tlb::all();
-    check!(read(page(40)) == Err(NotPresent), "a global page is still there");
-    first.space.activate();
-    check!(read(page(40)) == Err(NotPresent), "a global page is still there");
-    second.space.destroy();
-    first.space.destroy();
 }

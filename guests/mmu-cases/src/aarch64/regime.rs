@@ -7,9 +7,12 @@ use rt::space::{self, Access, FRAME, Frame, Space, UPPER};
 use rt::{check, entry, tlb};
 
 use crate::Case;
-use crate::access::{read, synchronize_code, write};
+use crate::aarch64::access::synchronize_code;
+use crate::aarch64::bits::{
+    EPD1, NOT_GLOBAL, PAR_ADDRESS, PAR_FAILED, T0SZ, T0SZ_39, T1SZ, T1SZ_39, TBI0,
+};
+use crate::access::{read, write};
 use crate::arena::{Arena, get, mark, page, set, slot, table};
-use crate::bits::{EPD1, NOT_GLOBAL, PAR_ADDRESS, PAR_FAILED, T0SZ, T0SZ_39, T1SZ, T1SZ_39, TBI0};
 
 global_asm!(include_str!("inside.s"), options(raw));
 

@@ -1,7 +1,25 @@
 //! Bits of VMSAv8-64 descriptors and registers that the runtime has no word for.
 
-/// A block, where a page or table would have bit 1 set.
-pub(crate) const BLOCK: u64 = !(1 << 1);
+/// The entry of a page as that of a block, where bit 1 is clear.
+pub(crate) const fn block(page: u64) -> u64 {
+    page & !(1 << 1)
+}
+
+/// The entry of a page that all address spaces share.
+pub(crate) const fn global(page: u64) -> u64 {
+    page & !NOT_GLOBAL
+}
+
+/// The entry of a page that can be executed.
+pub(crate) const fn executable(page: u64) -> u64 {
+    page & !PXN
+}
+
+/// Whether there are blocks of 1 GiB.
+pub(crate) const fn has_gib_blocks() -> bool {
+    true
+}
+
 /// AP\[1\]: EL0 may access.
 pub(crate) const USER: u64 = 1 << 6;
 /// AF.

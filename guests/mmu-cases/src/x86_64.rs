@@ -1,0 +1,30 @@
+//! The cases that only x86-64 has, and its part of the others.
+
+pub(crate) mod access;
+pub(crate) mod bits;
+mod control;
+mod delivery;
+mod invalidation;
+mod permissions;
+mod regime;
+mod reserved;
+mod tags;
+mod user;
+
+pub(crate) use regime::run_inside;
+
+use crate::Case;
+
+/// The groups of cases.
+pub(crate) const GROUPS: [&[Case]; 7] = [
+    permissions::CASES,
+    reserved::CASES,
+    invalidation::CASES,
+    tags::CASES,
+    regime::CASES,
+    delivery::CASES,
+    control::CASES,
+];
+
+core::arch::global_asm!(include_str!("x86_64/inside.s"));
+core::arch::global_asm!(include_str!("x86_64/attempt.s"));
