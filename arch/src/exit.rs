@@ -96,6 +96,8 @@ pub enum Stop {
     ProcessorMode,
     /// It moves strings through an I/O port.
     StringPort,
+    /// An exception or interrupt was to push its frame into one of its tables.
+    EventToTable,
 }
 
 impl Stop {
@@ -113,6 +115,7 @@ impl Stop {
             Self::PagingMode => "paging_mode_not_4_level",
             Self::ProcessorMode => "processor_mode",
             Self::StringPort => "string_port_access",
+            Self::EventToTable => "event_frame_in_table",
         }
     }
 }

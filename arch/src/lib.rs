@@ -89,7 +89,7 @@ pub trait Mmu<P: Platform> {
     const NAME: &'static str;
 
     /// Why `vcpu` was left.
-    fn exit(&self, vcpu: &P::Vcpu) -> Exit;
+    fn exit(&mut self, world: &mut World<'_, P::Env>, vcpu: &mut P::Vcpu) -> Exit;
 
     /// What is to be done about a memory access that our tables did not allow. `is_device` tells
     /// where a device is.
@@ -100,6 +100,7 @@ pub trait Mmu<P: Platform> {
     fn fault(
         &mut self,
         world: &mut World<'_, P::Env>,
+        vcpu: &mut P::Vcpu,
         exit: &MemoryExit,
         is_device: impl FnOnce(Gpa) -> bool,
     ) -> Result<Verdict, Stop>;

@@ -38,7 +38,7 @@ impl<P: Platform, B: Board<P>, L: Line> Machine<P, B, L> {
     /// Does what the exit at hand calls for.
     #[inline(always)]
     fn handle(&mut self) -> (Event, Option<End>) {
-        match self.mmu.exit(&self.vcpu) {
+        match self.mmu.exit(&mut self.shared.world(), &mut self.vcpu) {
             Exit::Hypercall => {
                 self.vcpu.leave_call();
                 (Event::ExitHypercall, self.hypercall())
@@ -75,7 +75,7 @@ impl<P: Platform, B: Board<P>, L: Line> Machine<P, B, L> {
     fn memory(&mut self, exit: &MemoryExit) -> Result<(), Stop> {
         let board = &self.board;
         let is_device = |at: Gpa| board.contains(at);
-        match self.mmu.fault(&mut self.shared.world(), exit, is_device)? {
+        match self.mmu.fault(&mut self.shared.world(), &mut self.vcpu, exit, is_device)? {
             Verdict::Resume => Ok(()),
             Verdict::Reflect(fault) => {
                 self.reflect(fault, exit);

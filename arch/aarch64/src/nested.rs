@@ -81,7 +81,7 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for NestedMmu {
     const NAME: &'static str = "nested";
 
     #[inline]
-    fn exit(&self, vcpu: &Context) -> Exit {
+    fn exit(&mut self, _world: &mut World<'_, P::Env>, vcpu: &mut Context) -> Exit {
         exit::exit(vcpu, classify)
     }
 
@@ -89,6 +89,7 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for NestedMmu {
     fn fault(
         &mut self,
         world: &mut World<'_, P::Env>,
+        _vcpu: &mut Context,
         exit: &MemoryExit,
         is_device: impl FnOnce(Gpa) -> bool,
     ) -> Result<Verdict, Stop> {

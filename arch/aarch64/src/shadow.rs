@@ -299,7 +299,7 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for ShadowMmu {
     const NAME: &'static str = "shadow";
 
     #[inline]
-    fn exit(&self, vcpu: &Context) -> Exit {
+    fn exit(&mut self, _world: &mut World<'_, P::Env>, vcpu: &mut Context) -> Exit {
         if self.on {
             exit::exit(vcpu, |abort| classify(self.shadow.layout(), abort))
         } else {
@@ -310,6 +310,7 @@ impl<P: Platform<Vcpu = Context>> Mmu<P> for ShadowMmu {
     fn fault(
         &mut self,
         world: &mut World<'_, P::Env>,
+        _vcpu: &mut Context,
         exit: &MemoryExit,
         is_device: impl FnOnce(Gpa) -> bool,
     ) -> Result<Verdict, Stop> {

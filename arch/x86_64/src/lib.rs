@@ -10,14 +10,30 @@
 //! exit, the hypervisor uses none of them once a guest has started.
 #![no_std]
 
+extern crate alloc;
+
 pub mod apic;
 pub mod boot;
 pub mod clock;
 pub mod console;
+pub mod control;
+pub mod cpuid;
+mod exit;
+mod fetch;
+pub mod hardware;
 pub mod interrupt;
 pub mod interrupts;
+pub mod msr;
+pub mod nested;
 pub mod phys;
 pub mod pic;
 pub mod power;
+mod register;
+mod regs;
 pub mod segment;
+pub mod shadow;
+mod store;
+pub mod svm;
 pub mod tlb;
+pub mod vcpu;
+pub mod vmx;

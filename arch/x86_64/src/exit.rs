@@ -1,0 +1,193 @@
+//! Why a guest was left, in the words of portable code.
+//!
+//! Where the hardware does not tell how long an instruction is, it is read and decoded here, once, so that
+//! whoever carries it out only has to move on.
+
+use arch::exit::{Exit, MemoryExit, Transfer};
+use paging::addr::{Gpa, Gva};
+use paging::attrs::{Access, Kind};
+use paging::fault::Fault;
+use paging::mem::Memory;
+use probe::Event;
+use x86_64::registers::control::Cr4Flags;
+use x86_64::registers::rflags::RFlags;
+use x86_decode::{Instruction, Operand, Operation, Register};
+
+use crate::fetch;
+use crate::hardware::{ControlAccess, Field, Hardware, Reason};
+use crate::vcpu::{Context, FaultCode, PageFault, USER};
+
+impl<H: Hardware> Context<H> {
+    /// The instruction at hand, where `translate` finds the guest's code.
+    pub fn instruction_at_hand(
+        &self,
+        memory: &impl Memory,
+        translate: impl FnMut(Gva) -> Option<Gpa>,
+    ) -> Option<Instruction> {
+        let mode = self.hardware.mode()?;
+        let at = match mode {
+            x86_decode::Mode::Bits64 => self.hardware.get(Field::Rip),
+            x86_decode::Mode::Bits32 => {
+                let linear = self.hardware.get(Field::CsBase) + self.hardware.get(Field::Rip);
+                u64::from(linear as u32)
+            }
+        };
+        fetch::fetch(memory, at, mode, translate).ok()
+    }
+
+    /// Why the guest was left. `translate` finds the guest's code.
+    #[inline]
+    pub fn exit(
+        &mut self,
+        memory: &impl Memory,
+        translate: impl FnMut(Gva) -> Option<Gpa>,
+    ) -> Exit {
+        if self.is_shut_down() {
+            return Exit::Shutdown;
+        }
+        let reason = self.hardware.reason(self.registers());
+        self.reason = reason;
+        self.set_length(None);
+        match reason {
+            Reason::Cpuid => self.instruction(memory, translate, Exit::Register(Event::ExitCpuid)),
+            Reason::Hypercall => self.instruction(memory, translate, Exit::Hypercall),
+            Reason::PageFault { at, error } => Exit::Memory(self.fault_of_pages(at, error)),
+            Reason::Control(Some(_)) => Exit::Register(Event::ExitControlRegister),
+            Reason::Control(None) => self.control_access(memory, translate),
+            Reason::ReadMsr | Reason::WriteMsr => {
+                self.instruction(memory, translate, Exit::Register(Event::ExitModelRegister))
+            }
+            Reason::Halt => self.instruction(memory, translate, Exit::Idle),
+            Reason::Xsetbv => {
+                self.instruction(memory, translate, Exit::Register(Event::ExitControlRegister))
+            }
+            Reason::Ignored => {
+                self.instruction(memory, translate, Exit::Register(Event::ExitOther))
+            }
+            Reason::Port(port) => {
+                self.set_instruction(None);
+                Exit::Port(port)
+            }
+            Reason::Nested { at, fetch } => Exit::Memory(MemoryExit {
+                fault: Fault::Device { at },
+                fetch,
+                transfer: None,
+                maintenance: false,
+            }),
+            Reason::Interrupt => Exit::Interrupt,
+            Reason::Window => {
+                self.hardware.want_window(false);
+                Exit::Window
+            }
+            Reason::Debug(_) if self.is_stepping() => Exit::Step,
+            Reason::Debug(_)
+            | Reason::Exception(_)
+            | Reason::Undefined
+            | Reason::Refused
+            | Reason::NonMaskable
+            | Reason::Mode => Exit::Register(Event::ExitOther),
+            Reason::Shutdown => Exit::Shutdown,
+            Reason::Unknown(_) => Exit::Unknown,
+        }
+    }
+
+    /// `exit`, once it is known how long the instruction is that caused it.
+    #[inline]
+    fn instruction(
+        &mut self,
+        memory: &impl Memory,
+        translate: impl FnMut(Gva) -> Option<Gpa>,
+        exit: Exit,
+    ) -> Exit {
+        if self.hardware.length().is_some() {
+            return exit;
+        }
+        match self.instruction_at_hand(memory, translate) {
+            Some(instruction) => {
+                self.set_length(Some(instruction.length));
+                exit
+            }
+            None => Exit::Unknown,
+        }
+    }
+
+    /// Which control register the instruction at hand accesses.
+    fn control_access(
+        &mut self,
+        memory: &impl Memory,
+        translate: impl FnMut(Gva) -> Option<Gpa>,
+    ) -> Exit {
+        let Some(instruction) = self.instruction_at_hand(memory, translate) else {
+            return Exit::Unknown;
+        };
+        self.set_length(Some(instruction.length));
+        let value = |register: Register| register.value(self.register(register.number));
+        let access = match (instruction.operation, instruction.destination(), instruction.source()) {
+            (Operation::MovControl, Operand::Control(control), Operand::Register(from)) => {
+                ControlAccess::Write { control, value: value(from) }
+            }
+            (Operation::MovControl, Operand::Register(to), Operand::Control(control)) => {
+                ControlAccess::Read { control, register: to.number }
+            }
+            (Operation::Smsw, Operand::Register(to), _) => {
+                ControlAccess::Read { control: 0, register: to.number }
+            }
+            (Operation::Clts, ..) => ControlAccess::ClearTaskSwitched,
+            (Operation::Lmsw, _, Operand::Register(from)) => {
+                ControlAccess::LoadStatus(value(from) as u16)
+            }
+            _ => return Exit::Unknown,
+        };
+        self.reason = Reason::Control(Some(access));
+        Exit::Register(Event::ExitControlRegister)
+    }
+
+    /// A page fault as the engine wants it.
+    #[inline]
+    fn fault_of_pages(&mut self, at: u64, error: u32) -> MemoryExit {
+        let code = FaultCode::from_bits_retain(error);
+        self.fault = PageFault { at, code };
+        let fetch = code.contains(FaultCode::FETCH);
+        let kind = match (fetch, code.contains(FaultCode::WRITE)) {
+            (true, _) => Kind::Execute,
+            (false, true) => Kind::Write,
+            (false, false) => Kind::Read,
+        };
+        let user = code.contains(FaultCode::USER);
+        let access = Access { kind, user, guarded: !user && self.is_guarded() };
+        let present = code.contains(FaultCode::PRESENT);
+        let fault = Fault::Page { at: Gva::from_bits(at), access, present };
+        MemoryExit { fault, fetch, transfer: None, maintenance: false }
+    }
+
+    /// Whether SMAP keeps a privileged access from what user mode can reach. Accesses that an
+    /// instruction of user mode makes without saying so are not excused by AC.
+    fn is_guarded(&self) -> bool {
+        let cr4 = Cr4Flags::from_bits_retain(self.hardware.get(Field::Cr4));
+        cr4.contains(Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION)
+            && (self.hardware.privilege() == USER
+                || !self.flags().contains(RFlags::ALIGNMENT_CHECK))
+    }
+
+    /// What the instruction at hand, which reaches a device, moves.
+    pub fn transfer_at_hand(
+        &mut self,
+        memory: &impl Memory,
+        translate: impl FnMut(Gva) -> Option<Gpa>,
+    ) -> Option<Transfer> {
+        let instruction = self.instruction_at_hand(memory, translate)?;
+        let (read, write) = (instruction.reads(), instruction.writes());
+        let size = instruction.size.bytes();
+        let string = matches!(
+            instruction.operation,
+            Operation::Stos | Operation::Movs | Operation::Ins | Operation::Outs
+        );
+        if string || size > size_of::<u64>() as u64 || !(read || write) {
+            return None;
+        }
+        self.set_length(Some(instruction.length));
+        self.set_instruction(Some(instruction));
+        let width = size.trailing_zeros();
+        Some(Transfer { read, write, width, register: 0, sign_extend: false, wide: false })
+    }
+}

@@ -1,0 +1,175 @@
+//! Nested paging on x86: EPT or NPT below page tables that are the guest's own.
+//!
+//! The guest owns CR0, CR3, its tables and its TLB. What leaves it are accesses to what is no RAM, and
+//! writes of CR4 and EFER that reach for what its CPUID does not offer.
+
+use arch::exit::{Exit, MemoryExit, Stop, Transfer};
+use arch::{Mmu, Platform, Register};
+use paging::addr::{Gpa, GuestPhys, Gva, Hpa, Level};
+use paging::attrs::{Access, Kind};
+use paging::fault::Verdict;
+use paging::format::x64::X64;
+use paging::layout::Layout;
+use paging::mem::{Env, Memory, Tlb, World};
+use paging::nested::{self, Nested};
+use paging::tree::{MapError, Tools};
+use paging::walk;
+use x86_64::registers::control::{Cr0Flags, Cr4Flags, EferFlags};
+
+use crate::control::{Controls, PagingMode};
+use crate::hardware::{Field, Hardware};
+use crate::register::{self, Controlled};
+use crate::vcpu::{Context, USER};
+
+/// The MMU of a guest over nested tables.
+#[derive(Debug)]
+pub struct NestedMmu {
+    root: Hpa,
+}
+
+impl NestedMmu {
+    /// Makes the tree of `layout` in the format of `H`, with leaves no larger than `largest`.
+    ///
+    /// # Errors
+    ///
+    /// See [`MapError`].
+    pub fn new<H: Hardware, M: Memory, T: Tlb<GuestPhys>>(
+        tools: &mut Tools<'_, M, T>,
+        layout: &Layout,
+        largest: Level,
+    ) -> Result<Self, MapError> {
+        let nested: Nested<H::Nested> = Nested::new(tools, layout, Level::TOP, largest)?;
+        Ok(Self { root: tools.memory.frame_of(nested.root()).start() })
+    }
+
+    /// Where the tree begins.
+    #[must_use]
+    pub const fn root(&self) -> Hpa {
+        self.root
+    }
+}
+
+/// The guest's registers, which are real, and what it reads in place of those that are not quite its own.
+fn controls<H: Hardware>(vcpu: &Context<H>) -> Controls {
+    let hardware = &vcpu.hardware;
+    Controls {
+        cr0: Cr0Flags::from_bits_truncate(hardware.get(Field::Cr0)),
+        cr3: hardware.get(Field::Cr3),
+        cr4: Cr4Flags::from_bits_truncate(hardware.get(Field::Cr4)),
+        efer: EferFlags::from_bits_truncate(hardware.get(Field::Efer)),
+    }
+}
+
+/// How a guest finds its code: by its own tables.
+#[derive(Clone, Copy)]
+struct Code {
+    controls: Controls,
+    user: bool,
+}
+
+impl Code {
+    fn of<H: Hardware>(vcpu: &Context<H>) -> Self {
+        Self { controls: controls(vcpu), user: vcpu.hardware.privilege() == USER }
+    }
+
+    fn find(&self, memory: &impl Memory, at: Gva) -> Option<Gpa> {
+        let Self { controls, user } = *self;
+        let roots = [controls.root(), Gpa::from_bits(0)];
+        match controls.paging() {
+            PagingMode::Off => Some(Gpa::from_bits(at.bits())),
+            PagingMode::FourLevel => {
+                let fetch = Access { kind: Kind::Execute, user, guarded: false };
+                walk::access::<X64>(memory, &controls.regime(), roots, at, fetch)
+                    .ok()
+                    .map(|found| found.gpa)
+            }
+            PagingMode::Other => None,
+        }
+    }
+}
+
+impl<H: Hardware, E: Env> Controlled<H, E> for NestedMmu {
+    fn controls(&self, vcpu: &Context<H>) -> Controls {
+        controls(vcpu)
+    }
+
+    fn adopt(
+        &mut self,
+        _world: &mut World<'_, E>,
+        vcpu: &mut Context<H>,
+        controls: Controls,
+    ) -> Result<(), Stop> {
+        let hardware = &mut vcpu.hardware;
+        hardware.set(Field::Efer, controls.efer.bits());
+        hardware.set(Field::Cr0, controls.cr0.bits());
+        hardware.set(Field::Cr0View, controls.cr0.bits());
+        hardware.set(Field::Cr3, controls.cr3);
+        hardware.set(Field::Cr4, controls.cr4.bits());
+        hardware.set(Field::Cr4View, controls.cr4.bits());
+        vcpu.tells_fetches = controls.tells_fetches();
+        Ok(())
+    }
+}
+
+impl<H: Hardware, P: Platform<Vcpu = Context<H>>> Mmu<P> for NestedMmu {
+    const NAME: &'static str = "nested";
+
+    #[inline]
+    fn exit(&mut self, world: &mut World<'_, P::Env>, vcpu: &mut Context<H>) -> Exit {
+        let memory = world.memory;
+        let code = Code::of(vcpu);
+        vcpu.exit(memory, |at| code.find(memory, at))
+    }
+
+    fn fault(
+        &mut self,
+        world: &mut World<'_, P::Env>,
+        _vcpu: &mut Context<H>,
+        exit: &MemoryExit,
+        _is_device: impl FnOnce(Gpa) -> bool,
+    ) -> Result<Verdict, Stop> {
+        // A PC's bus answers everywhere, with all ones if nobody does.
+        Ok(nested::fault(world.probe, exit.fault, |_| true))
+    }
+
+    fn store(
+        &mut self,
+        _world: &mut World<'_, P::Env>,
+        _vcpu: &mut Context<H>,
+        _exit: &MemoryExit,
+        _gpa: Gpa,
+    ) -> Result<(), Stop> {
+        Err(Stop::UnknownExit)
+    }
+
+    fn stepped(
+        &mut self,
+        _world: &mut World<'_, P::Env>,
+        _vcpu: &mut Context<H>,
+    ) -> Result<(), Stop> {
+        Err(Stop::UnknownExit)
+    }
+
+    fn register(
+        &mut self,
+        world: &mut World<'_, P::Env>,
+        vcpu: &mut Context<H>,
+    ) -> Result<Register, Stop> {
+        register::emulate(self, world, vcpu)
+    }
+
+    fn transfer(
+        &mut self,
+        world: &mut World<'_, P::Env>,
+        vcpu: &mut Context<H>,
+        _exit: &MemoryExit,
+    ) -> Result<Transfer, Stop> {
+        let memory = world.memory;
+        let code = Code::of(vcpu);
+        vcpu.transfer_at_hand(memory, |at| code.find(memory, at)).ok_or(Stop::UndescribedAccess)
+    }
+
+    fn record_bytes(&self) -> usize {
+        0
+    }
+}

@@ -1,0 +1,169 @@
+//! Registers and instructions that are not the guest's own: what both ways to virtualize the MMU do
+//! about them alike.
+
+use arch::Register;
+use arch::exit::Stop;
+use paging::mem::{Env, World};
+use x86_64::registers::control::{Cr0Flags, Cr4Flags};
+use x86_decode::number;
+
+use crate::control::Controls;
+use crate::cpuid;
+use crate::hardware::{ControlAccess, Hardware, Reason};
+use crate::msr;
+use crate::regs;
+use crate::vcpu::Context;
+
+/// What a paging mode makes of a guest's control registers.
+pub trait Controlled<H: Hardware, E: Env> {
+    /// The registers as the guest reads them.
+    fn controls(&self, vcpu: &Context<H>) -> Controls;
+
+    /// The guest's registers are `controls` from now on, which a processor may hold.
+    ///
+    /// # Errors
+    ///
+    /// The reason for which the guest has to be stopped.
+    fn adopt(
+        &mut self,
+        world: &mut World<'_, E>,
+        vcpu: &mut Context<H>,
+        controls: Controls,
+    ) -> Result<(), Stop>;
+}
+
+/// Does what the instruction at hand asks of a register or of the processor.
+///
+/// # Errors
+///
+/// The reason for which the guest has to be stopped.
+pub fn emulate<H: Hardware, E: Env>(
+    mode: &mut impl Controlled<H, E>,
+    world: &mut World<'_, E>,
+    vcpu: &mut Context<H>,
+) -> Result<Register, Stop> {
+    let allowed = match vcpu.reason {
+        Reason::Cpuid => {
+            identify(vcpu, mode.controls(vcpu).cr4);
+            true
+        }
+        Reason::ReadMsr => read_msr(vcpu, &mode.controls(vcpu)),
+        Reason::WriteMsr => write_msr(mode, world, vcpu)?,
+        Reason::Control(Some(access)) => control(mode, world, vcpu, access)?,
+        Reason::Xsetbv => set_extended_control(vcpu),
+        Reason::Debug(status) => {
+            vcpu.debug(status);
+            return Ok(Register::Refused);
+        }
+        Reason::Exception(event) => {
+            vcpu.deliver(event);
+            return Ok(Register::Refused);
+        }
+        Reason::Undefined => return Ok(Register::Undefined),
+        Reason::Mode => return Err(Stop::ProcessorMode),
+        Reason::Ignored => true,
+        Reason::NonMaskable => return Ok(Register::Refused),
+        _ => false,
+    };
+    if !allowed {
+        vcpu.refuse();
+        return Ok(Register::Refused);
+    }
+    Ok(Register::Done)
+}
+
+/// CPUID.
+fn identify<H: Hardware>(vcpu: &mut Context<H>, cr4: Cr4Flags) {
+    let [leaf, subleaf] = [number::RAX, number::RCX].map(|number| vcpu.register(number) as u32);
+    let [eax, ebx, ecx, edx] = cpuid::answer(leaf, subleaf, cr4, H::CALL);
+    vcpu.set_register(number::RAX, u64::from(eax));
+    vcpu.set_register(number::RBX, u64::from(ebx));
+    vcpu.set_register(number::RCX, u64::from(ecx));
+    vcpu.set_register(number::RDX, u64::from(edx));
+}
+
+/// RDMSR. Returns whether the guest may.
+fn read_msr<H: Hardware>(vcpu: &mut Context<H>, controls: &Controls) -> bool {
+    let register = vcpu.register(number::RCX) as u32;
+    let value = match register {
+        msr::EFER => Some(controls.efer.bits()),
+        _ => msr::read(register),
+    };
+    if let Some(value) = value {
+        vcpu.set_pair(value);
+    }
+    value.is_some()
+}
+
+/// WRMSR. Returns whether the guest may.
+fn write_msr<H: Hardware, E: Env>(
+    mode: &mut impl Controlled<H, E>,
+    world: &mut World<'_, E>,
+    vcpu: &mut Context<H>,
+) -> Result<bool, Stop> {
+    let (register, value) = (vcpu.register(number::RCX) as u32, vcpu.pair());
+    if register != msr::EFER {
+        return Ok(msr::write(register, value));
+    }
+    let Ok(controls) = mode.controls(vcpu).with_efer(value) else { return Ok(false) };
+    mode.adopt(world, vcpu, controls)?;
+    Ok(true)
+}
+
+/// XSETBV. Returns whether the guest may.
+fn set_extended_control<H: Hardware>(vcpu: &Context<H>) -> bool {
+    let value = vcpu.pair();
+    if vcpu.register(number::RCX) as u32 != 0 || !cpuid::is_extended_control(value) {
+        return false;
+    }
+    // SAFETY: the guest's CPUID offers a part of the machine's components, `is_extended_control` has
+    // checked how they go together, and the hypervisor is compiled to use none of them.
+    unsafe { regs::set_extended_control(value) };
+    true
+}
+
+/// An access to a control register. Returns whether the guest may.
+fn control<H: Hardware, E: Env>(
+    mode: &mut impl Controlled<H, E>,
+    world: &mut World<'_, E>,
+    vcpu: &mut Context<H>,
+    access: ControlAccess,
+) -> Result<bool, Stop> {
+    let before = mode.controls(vcpu);
+    let written = match access {
+        ControlAccess::Read { control, register } => {
+            let value = match control {
+                0 => before.cr0.bits(),
+                2 => vcpu.hardware.get(crate::hardware::Field::Cr2),
+                3 => before.cr3,
+                4 => before.cr4.bits(),
+                8 => u64::from(vcpu.task_priority),
+                _ => return Ok(false),
+            };
+            vcpu.set_register(register, value);
+            return Ok(true);
+        }
+        ControlAccess::Write { control: 2, value } => {
+            vcpu.hardware.set(crate::hardware::Field::Cr2, value);
+            return Ok(true);
+        }
+        ControlAccess::Write { control: 8, value } => {
+            let Some(priority) = u8::try_from(value).ok().filter(|&value| value < 16) else {
+                return Ok(false);
+            };
+            vcpu.task_priority = priority;
+            return Ok(true);
+        }
+        ControlAccess::Write { control: 0, value } => before.with_cr0(value),
+        ControlAccess::Write { control: 3, value } => before.with_cr3(value),
+        ControlAccess::Write { control: 4, value } => before.with_cr4(value),
+        ControlAccess::Write { .. } => return Ok(false),
+        ControlAccess::ClearTaskSwitched => {
+            before.with_cr0((before.cr0 - Cr0Flags::TASK_SWITCHED).bits())
+        }
+        ControlAccess::LoadStatus(status) => before.with_cr0(before.with_status(status)),
+    };
+    let Ok(after) = written else { return Ok(false) };
+    mode.adopt(world, vcpu, after)?;
+    Ok(true)
+}

@@ -1,0 +1,47 @@
+//! Registers of the physical CPU that the hypervisor writes in a guest's stead.
+
+use core::arch::asm;
+
+use x86_64::registers::model_specific::Msr;
+
+/// IA32_PAT: which memory types the bits PWT, PCD and PAT of a table entry choose.
+const PAT: u32 = 0x277;
+
+/// Reads the page attribute table, 8 fields of a byte.
+#[must_use]
+pub fn pat() -> u64 {
+    // SAFETY: every processor with 64-bit mode has this register.
+    unsafe { Msr::new(PAT).read() }
+}
+
+/// Whether every field of a page attribute table is a memory type ("Page Attribute Table (PAT)",
+/// SDM vol. 3, 12.12.2).
+#[must_use]
+pub fn is_pat(value: u64) -> bool {
+    value.to_le_bytes().iter().all(|memory_type| matches!(memory_type, 0 | 1 | 4..=7))
+}
+
+/// Writes the page attribute table. Nothing if `value` [is none](is_pat).
+///
+/// The hypervisor's own pages take field 0 or, for devices, field 3. A guest that calls RAM something else
+/// in field 0 makes both slow, and no more: memory types are no matter of what is read or written.
+pub fn set_pat(value: u64) {
+    if is_pat(value) {
+        // SAFETY: the fields are memory types.
+        unsafe { Msr::new(PAT).write(value) };
+    }
+}
+
+/// Writes XCR0, on a processor that has it.
+///
+/// # Safety
+///
+/// CPUID offers the components of `value`, they go together as XSETBV demands, and the hypervisor uses
+/// none of them.
+pub unsafe fn set_extended_control(value: u64) {
+    let (low, high) = (value as u32, (value >> u32::BITS) as u32);
+    // SAFETY: the caller's promise; XSETBV changes XCR0 and no memory.
+    unsafe {
+        asm!("xsetbv", in("ecx") 0, in("eax") low, in("edx") high, options(nomem, nostack));
+    }
+}

@@ -1,0 +1,312 @@
+//! Shadow paging on x86: shadow tables in the real CR3, and no table of the hardware's below.
+//!
+//! The guest's CR0, CR3, CR4 and EFER are [`Controls`]; the real ones always page, protect supervisor
+//! writes and know NX. Its INVLPG and INVPCID are its own: the TLB never holds what the shadow does not give, so
+//! they find nothing that they must find.
+//!
+//! While the guest's paging is off, PAE tables of ours map its RAM one to one, which is what a
+//! processor without paging does, as far as RAM reaches. Nothing is shadowed meanwhile, because the guest
+//! may write to its tables unseen.
+
+use arch::exit::{Exit, MemoryExit, Stop, Transfer};
+use arch::{Mmu, Platform, Register};
+use paging::addr::{Gpa, GuestPhys, Gva, Hpa, Index, Level, PAGE_SIZE};
+use paging::fault::{Fault, Verdict};
+use paging::format::x64::{X64, pae_pointer};
+use paging::layout::Layout;
+use paging::mem::{Entries, Env, Memory, Tlb, World};
+use paging::nested::Nested;
+use paging::pool::Pool;
+use paging::shadow::{HardwareRoots, Shadow};
+use paging::tree::{MapError, Tools};
+use probe::{Event, Probe};
+use x86_64::registers::control::Cr0Flags;
+use x86_64::registers::rflags::RFlags;
+
+use crate::control::{Controls, PagingMode};
+use crate::hardware::{Exceptions, Field, Hardware};
+use crate::register::{self, Controlled};
+use crate::store;
+use crate::tlb::{GuestTlb, NO_ROOT};
+use crate::vcpu::{Context, USER};
+
+/// Entries of the table at the top of PAE paging, one for each GiB.
+const PAE_ENTRIES: u32 = 4;
+
+/// A step that the guest makes on behalf of the hypervisor.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    /// Whether the guest itself steps.
+    traps: bool,
+    /// Whether write protection is off for supervisor software meanwhile.
+    unprotected: bool,
+}
+
+/// The MMU of a shadowed guest.
+#[derive(Debug)]
+pub struct ShadowMmu {
+    pub(crate) shadow: Shadow<X64, X64>,
+    /// The PAE tables for a guest whose paging is off.
+    flat: Hpa,
+    /// The registers as the guest reads them.
+    controls: Controls,
+    step: Option<Step>,
+}
+
+impl ShadowMmu {
+    /// Makes the shadow of a guest whose paging is off.
+    ///
+    /// # Errors
+    ///
+    /// See [`MapError`].
+    pub fn new<M: Memory, T: Tlb<GuestPhys>>(
+        memory: &M,
+        pool: &mut Pool,
+        tlb: &mut T,
+        layout: &Layout,
+        largest: Level,
+    ) -> Result<Self, MapError> {
+        let tools = &mut Tools { memory, pool, tlb };
+        let flat: Nested<X64> = Nested::new(tools, layout, Level::BLOCK_1G, Level::BLOCK_2M)?;
+        let root = memory.table(flat.root());
+        for entry in (0..PAE_ENTRIES).map(Index::wrapping) {
+            root.set(entry, pae_pointer(root.get(entry)));
+        }
+        let flat = memory.frame_of(flat.root()).start();
+        if flat.bits() >> u32::BITS != 0 {
+            return Err(MapError::Misaligned);
+        }
+        let controls = Controls::PROTECTED;
+        let shadow = Shadow::new(*layout, largest, controls.regime(), pool.size())?;
+        Ok(Self { shadow, flat, controls, step: None })
+    }
+
+    /// Puts what the guest begins with into `vcpu`.
+    pub fn start<H: Hardware>(&self, tlb: &mut GuestTlb, vcpu: &mut Context<H>) {
+        self.leave(tlb, vcpu);
+        self.put_registers(vcpu);
+    }
+
+    /// The guest's paging is off from now on.
+    fn leave<H: Hardware>(&self, tlb: &mut GuestTlb, vcpu: &mut Context<H>) {
+        vcpu.hardware.load_root(self.flat, 0, NO_ROOT);
+        tlb.switch(NO_ROOT);
+    }
+
+    /// The root of the guest's tables is shadowed by `roots`.
+    #[inline]
+    fn load<H: Hardware>(&self, roots: &HardwareRoots, tlb: &mut GuestTlb, vcpu: &mut Context<H>) {
+        vcpu.hardware.load_root(roots.tables[0], self.controls.tag(), roots.tag);
+        tlb.switch(roots.tag);
+    }
+
+    /// Makes the registers that are in force, and those that are read, fit [`Controls`].
+    fn put_registers<H: Hardware>(&self, vcpu: &mut Context<H>) {
+        let controls = &self.controls;
+        let hardware = &mut vcpu.hardware;
+        hardware.set(Field::Efer, controls.real_efer().bits());
+        hardware.set(Field::Cr0, controls.real_cr0().bits());
+        hardware.set(Field::Cr0View, controls.cr0.bits());
+        hardware.set(Field::Cr4, controls.real_cr4().bits());
+        hardware.set(Field::Cr4View, controls.cr4.bits());
+        hardware.intercept(self.exceptions());
+        vcpu.tells_fetches = controls.tells_fetches();
+    }
+
+    /// The exceptions that leave the guest as things stand.
+    const fn exceptions(&self) -> Exceptions {
+        match self.controls.paging() {
+            PagingMode::FourLevel => Exceptions::PresentPageFaults,
+            PagingMode::Off | PagingMode::Other => Exceptions::PageFaults,
+        }
+    }
+
+    /// Where the guest finds its code, byte `at` of it.
+    fn find_code<E: Env>(&self, world: &mut World<'_, E>, at: Gva, user: bool) -> Option<Gpa> {
+        match self.controls.paging() {
+            PagingMode::FourLevel => self.shadow.gva_to_gfn(world, at, user).ok(),
+            PagingMode::Off => Some(Gpa::from_bits(at.bits())),
+            PagingMode::Other => None,
+        }
+    }
+
+    /// Lets the guest carry out the store at hand itself, in one step for which the table is open.
+    fn begin_step<H: Hardware, E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        vcpu: &mut Context<H>,
+        at: Gva,
+        gpa: Gpa,
+    ) -> Result<(), Stop> {
+        if !self.shadow.open(world, at, gpa, PAGE_SIZE)? {
+            return Err(Stop::TooManyTables);
+        }
+        world.probe.count(Event::Stepped, 1);
+        let protects = self.controls.cr0.contains(Cr0Flags::WRITE_PROTECT);
+        if self.step.is_none() {
+            let traps = vcpu.flags().contains(RFlags::TRAP_FLAG);
+            let unprotected = !protects && vcpu.hardware.privilege() != USER;
+            self.step = Some(Step { traps, unprotected });
+            vcpu.begin_step();
+            vcpu.hardware.intercept(Exceptions::All);
+            if unprotected {
+                let cr0 = self.controls.real_cr0() - Cr0Flags::WRITE_PROTECT;
+                vcpu.hardware.set(Field::Cr0, cr0.bits());
+            }
+        }
+        Ok(())
+    }
+
+    /// The step is over, done or not.
+    fn end_step<H: Hardware, E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        vcpu: &mut Context<H>,
+        done: bool,
+    ) -> Result<(), Stop> {
+        let Some(step) = self.step.take() else { return Ok(()) };
+        vcpu.end_step(step.traps, done);
+        vcpu.hardware.intercept(self.exceptions());
+        if step.unprotected {
+            vcpu.hardware.set(Field::Cr0, self.controls.real_cr0().bits());
+        }
+        self.shadow.close(world)?;
+        Ok(())
+    }
+}
+
+impl<H: Hardware, E: Env<Tlb = GuestTlb>> Controlled<H, E> for ShadowMmu {
+    /// Bits of CR0 that the guest changes by itself are taken from where they are.
+    fn controls(&self, vcpu: &Context<H>) -> Controls {
+        let free = Cr0Flags::from_bits_truncate(vcpu.hardware.get(Field::Cr0));
+        let kept = self.controls.cr0 - crate::control::CR0_FREE;
+        Controls { cr0: kept | free & crate::control::CR0_FREE, ..self.controls }
+    }
+
+    fn adopt(
+        &mut self,
+        world: &mut World<'_, E>,
+        vcpu: &mut Context<H>,
+        controls: Controls,
+    ) -> Result<(), Stop> {
+        let before = core::mem::replace(&mut self.controls, controls);
+        if !controls.cr0.contains(Cr0Flags::PROTECTED_MODE_ENABLE) {
+            return Err(Stop::ProcessorMode);
+        }
+        match (before.paging(), controls.paging()) {
+            (_, PagingMode::Other) => return Err(Stop::PagingMode),
+            (PagingMode::FourLevel, PagingMode::Off) => {
+                self.shadow.reset(world);
+                self.leave(world.tlb, vcpu);
+            }
+            (_, PagingMode::Off) => {}
+            (_, PagingMode::FourLevel) => {
+                let only_root = before == Controls { cr3: before.cr3, ..controls };
+                let roots = if only_root {
+                    self.shadow.update_root(world, 0, controls.root())?
+                } else {
+                    let roots = [controls.root(), Gpa::from_bits(0)];
+                    self.shadow.update_regime(world, controls.regime(), roots)?
+                };
+                self.load(&roots, world.tlb, vcpu);
+                if only_root {
+                    return Ok(());
+                }
+            }
+        }
+        self.put_registers(vcpu);
+        Ok(())
+    }
+}
+
+impl<H, P> Mmu<P> for ShadowMmu
+where
+    H: Hardware,
+    P: Platform<Vcpu = Context<H>, Env: Env<Tlb = GuestTlb>>,
+{
+    const NAME: &'static str = "shadow";
+
+    #[inline]
+    fn exit(&mut self, world: &mut World<'_, P::Env>, vcpu: &mut Context<H>) -> Exit {
+        let (memory, user) = (world.memory, vcpu.hardware.privilege() == USER);
+        let exit = vcpu.exit(memory, |at| self.find_code(world, at, user));
+        if self.step.is_some() && !matches!(exit, Exit::Step | Exit::Memory(_)) {
+            // Something else came first; the store is begun anew.
+            if self.end_step(world, vcpu, false).is_err() {
+                return Exit::Unknown;
+            }
+        }
+        exit
+    }
+
+    #[inline]
+    fn fault(
+        &mut self,
+        world: &mut World<'_, P::Env>,
+        vcpu: &mut Context<H>,
+        exit: &MemoryExit,
+        is_device: impl FnOnce(Gpa) -> bool,
+    ) -> Result<Verdict, Stop> {
+        let verdict = match (exit.fault, self.controls.paging()) {
+            (Fault::Page { at, .. }, PagingMode::Off) => Verdict::Device(Gpa::from_bits(at.bits())),
+            (fault, _) => self.shadow.fault(world, fault, is_device)?,
+        };
+        if self.step.is_some() && !matches!(verdict, Verdict::Resume | Verdict::Store(_)) {
+            self.end_step(world, vcpu, false)?;
+        }
+        Ok(verdict)
+    }
+
+    #[inline]
+    fn store(
+        &mut self,
+        world: &mut World<'_, P::Env>,
+        vcpu: &mut Context<H>,
+        exit: &MemoryExit,
+        gpa: Gpa,
+    ) -> Result<(), Stop> {
+        let Fault::Page { at, .. } = exit.fault else { return Err(Stop::UnknownExit) };
+        if vcpu.hardware.injection().is_some() {
+            return Err(Stop::EventToTable);
+        }
+        let (memory, user) = (world.memory, vcpu.hardware.privilege() == USER);
+        let found = vcpu.instruction_at_hand(memory, |at| self.find_code(world, at, user));
+        if let Some(instruction) = found
+            && store::carry_out(&mut self.shadow, world, vcpu, &instruction, at, gpa)?
+        {
+            return Ok(());
+        }
+        self.begin_step(world, vcpu, at, gpa)
+    }
+
+    fn stepped(
+        &mut self,
+        world: &mut World<'_, P::Env>,
+        vcpu: &mut Context<H>,
+    ) -> Result<(), Stop> {
+        self.end_step(world, vcpu, true)
+    }
+
+    fn register(
+        &mut self,
+        world: &mut World<'_, P::Env>,
+        vcpu: &mut Context<H>,
+    ) -> Result<Register, Stop> {
+        register::emulate(self, world, vcpu)
+    }
+
+    fn transfer(
+        &mut self,
+        world: &mut World<'_, P::Env>,
+        vcpu: &mut Context<H>,
+        _exit: &MemoryExit,
+    ) -> Result<Transfer, Stop> {
+        let (memory, user) = (world.memory, vcpu.hardware.privilege() == USER);
+        vcpu.transfer_at_hand(memory, |at| self.find_code(world, at, user))
+            .ok_or(Stop::UndescribedAccess)
+    }
+
+    fn record_bytes(&self) -> usize {
+        self.shadow.record_bytes()
+    }
+}

@@ -1,0 +1,129 @@
+//! Stores to a guest's tables that are carried out in its stead.
+//!
+//! What the decoder knows is executed here, which is several times shorter than letting the guest make
+//! a step. Whatever crosses the end of the page or moves more than 16 bytes is left to the step.
+
+use arch::Vcpu;
+use arch::exit::Stop;
+use paging::addr::Index;
+use paging::addr::{Gpa, Gva, Level, PAGE_SIZE};
+use paging::format::x64::X64;
+use paging::mem::{ENTRY_SHIFT, Entries, Env, Memory, World};
+use paging::shadow::Shadow;
+use x86_decode::{Instruction, Operation};
+
+use crate::hardware::Hardware;
+use crate::vcpu::Context;
+
+/// Reads `size` bytes, at most 16, at `at`. They do not cross the end of the page, which is RAM.
+fn read(memory: &impl Memory, at: Gpa, size: u64) -> Option<u128> {
+    let frame = memory.guest(at.frame())?;
+    let offset = at.page_offset();
+    let (first, shift) = ((offset >> ENTRY_SHIFT) as u32, 8 * (offset & 7) as u32);
+    let word = |place: u32| u128::from(frame.get(Index::wrapping(first + place)));
+    let mut value = word(0) >> shift;
+    if shift as u64 + 8 * size > u64::from(u64::BITS) {
+        value |= word(1) << (u64::BITS - shift);
+    }
+    if shift as u64 + 8 * size > 2 * u64::from(u64::BITS) {
+        value |= word(2) << (2 * u64::BITS - shift);
+    }
+    Some(value)
+}
+
+/// Carries `instruction`, the one at hand, out, if it stores to the table at `gpa` through `at` and
+/// nowhere else. Returns whether it did.
+///
+/// # Errors
+///
+/// [`Stop::OutOfFrames`].
+#[inline]
+pub(crate) fn carry_out<H: Hardware, E: Env>(
+    shadow: &mut Shadow<X64, X64>,
+    world: &mut World<'_, E>,
+    vcpu: &mut Context<H>,
+    instruction: &Instruction,
+    at: Gva,
+    gpa: Gpa,
+) -> Result<bool, Stop> {
+    if !instruction.writes() {
+        return Ok(false);
+    }
+    vcpu.set_length(Some(instruction.length));
+    match instruction.operation {
+        Operation::Stos => return strings(shadow, world, vcpu, instruction, at, gpa),
+        Operation::Movs | Operation::Ins => return Ok(false),
+        _ => {}
+    }
+    let size = instruction.size.bytes();
+    let rip = vcpu.hardware.get(crate::hardware::Field::Rip);
+    let address =
+        instruction.address(|number| vcpu.register(number), rip, |segment| vcpu.base(segment));
+    if address != at.bits() || gpa.page_offset() + size > PAGE_SIZE {
+        return Ok(false);
+    }
+    let old = if instruction.reads() {
+        let Some(old) = read(world.memory, gpa, size) else { return Ok(false) };
+        old
+    } else {
+        0
+    };
+    let flags = vcpu.flags().bits();
+    let executed = instruction.execute(old, |number| vcpu.register(number), flags);
+    let Some(outcome) = executed else { return Ok(false) };
+    let Some(value) = outcome.memory else { return Ok(false) };
+    match instruction.operation {
+        Operation::CmpxchgPair | Operation::Cmpxchg => {
+            let (width, second) = match size {
+                16 => (ENTRY_SHIFT, Some((value >> u64::BITS) as u64)),
+                _ => (size.trailing_zeros(), None),
+            };
+            shadow.emulate_cmpxchg(world, gpa, width, [Some(value as u64), second])?;
+        }
+        _ => shadow.emulate_write(world, gpa, size.trailing_zeros(), value as u64)?,
+    }
+    if instruction.reads() {
+        vcpu.apply(&outcome);
+    }
+    vcpu.skip();
+    Ok(true)
+}
+
+/// Carries out a STOS as far as it stays in the page.
+fn strings<H: Hardware, E: Env>(
+    shadow: &mut Shadow<X64, X64>,
+    world: &mut World<'_, E>,
+    vcpu: &mut Context<H>,
+    instruction: &Instruction,
+    at: Gva,
+    gpa: Gpa,
+) -> Result<bool, Stop> {
+    let size = instruction.size.bytes();
+    let flags = vcpu.flags().bits();
+    let page = at.align_down(Level::PAGE).bits();
+    let value = vcpu.register(x86_decode::number::RAX);
+    let mut stored = false;
+    loop {
+        let next = instruction.element(
+            |number| vcpu.register(number),
+            |segment| vcpu.base(segment),
+            flags,
+        );
+        let Some(element) = next else { break };
+        let offset = element.destination.wrapping_sub(page);
+        if offset > PAGE_SIZE - size {
+            return Ok(stored);
+        }
+        let to = Gpa::from_bits(gpa.align_down(Level::PAGE).bits() + offset);
+        shadow.emulate_write(world, to, size.trailing_zeros(), value)?;
+        stored = true;
+        for (number, value) in element.registers.into_iter().flatten() {
+            vcpu.set_register(number, value);
+        }
+        if !instruction.repeat {
+            break;
+        }
+    }
+    vcpu.skip();
+    Ok(true)
+}
