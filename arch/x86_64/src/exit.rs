@@ -122,7 +122,8 @@ impl<H: Hardware> Context<H> {
         };
         self.set_length(Some(instruction.length));
         let value = |register: Register| register.value(self.register(register.number));
-        let access = match (instruction.operation, instruction.destination(), instruction.source()) {
+        let access = match (instruction.operation, instruction.destination(), instruction.source())
+        {
             (Operation::MovControl, Operand::Control(control), Operand::Register(from)) => {
                 ControlAccess::Write { control, value: value(from) }
             }
@@ -155,7 +156,8 @@ impl<H: Hardware> Context<H> {
         };
         let user = code.contains(FaultCode::USER);
         let access = Access { kind, user, guarded: !user && self.is_guarded() };
-        let present = code.contains(FaultCode::PRESENT);
+        // QEMU 10 leaves P clear where a reserved bit is set, which only a present entry can have.
+        let present = code.intersects(FaultCode::PRESENT | FaultCode::RESERVED);
         let fault = Fault::Page { at: Gva::from_bits(at), access, present };
         MemoryExit { fault, fetch, transfer: None, maintenance: false }
     }
