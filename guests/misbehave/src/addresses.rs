@@ -1,17 +1,12 @@
 //! Addresses at which there is nothing, or not what is expected.
 
-use core::arch::asm;
-
 use rt::space::{self, Access, FRAME, Frame, Space, USER};
 use rt::{entry, tlb};
 
-/// A physical address at which the machine has nothing.
-const NOWHERE: u64 = 0x0b00_0000;
-/// Where the UART is.
-const UART: u64 = 0x0900_0000;
+use crate::arch::addresses::{DEVICE, NOWHERE};
 
 /// Behind the end of RAM, and far from it.
-fn outside() -> [u64; 2] {
+pub(crate) fn outside() -> [u64; 2] {
     [rt::machine().ram.end + 16 * FRAME, 1 << 39]
 }
 
@@ -53,7 +48,7 @@ pub(crate) fn table_beyond() {
 
 /// Has a table where a device is.
 pub(crate) fn table_device() {
-    with_table_at(UART);
+    with_table_at(DEVICE);
 }
 
 /// Has a leaf table at a physical address, and uses it.
@@ -73,31 +68,4 @@ fn with_table_at(address: u64) {
 fn entry_of(table: Frame, index: usize) -> u64 {
     // SAFETY: one of the guest's tables.
     unsafe { space::load(table.words().wrapping_add(index)) }
-}
-
-/// Has its root outside of RAM.
-pub(crate) fn root_beyond() {
-    let [address, _] = outside();
-    // SAFETY: what happens is for others to say.
-    unsafe { asm!("msr ttbr0_el1, {}", "isb", "tlbi vmalle1", "dsb sy", "isb", in(reg) address) };
-}
-
-/// Writes two registers of a device with one instruction, which no hypervisor is told about.
-pub(crate) fn device_pair() {
-    // SAFETY: the UART's registers at 0x20: unused, and its baud rate.
-    unsafe { asm!("stp wzr, wzr, [{}]", in(reg) UART + 0x20, options(nostack)) };
-}
-
-/// Executes a device.
-pub(crate) fn device_code() {
-    /// PXN.
-    const EXECUTE_NEVER: u64 = 1 << 53;
-    let mut space = Space::new(1);
-    let value = entry::page(Frame::at(UART), Access::ReadOnly) & !EXECUTE_NEVER;
-    // SAFETY: nothing of the guest's own is there.
-    unsafe { space::store(space.entry(USER), value) };
-    tlb::publish();
-    space.activate();
-    // SAFETY: what happens is for others to say.
-    unsafe { asm!("blr {}", in(reg) USER, out("x30") _) };
 }

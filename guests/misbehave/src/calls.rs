@@ -36,14 +36,3 @@ pub(crate) fn phases() {
         }
     }
 }
-
-/// A call to firmware that is not the guest's.
-pub(crate) fn smc() {
-    let result: u64;
-    // SAFETY: an unknown function does nothing; the convention preserves x18 and up.
-    unsafe {
-        core::arch::asm!("smc #0", inout("x0") 0xc600_ffff_u64 => result,
-            lateout("x1") _, lateout("x2") _, lateout("x3") _, options(nostack));
-    }
-    println!("@ misbehave result={result:#x}");
-}

@@ -5,41 +5,44 @@
 #![no_std]
 #![no_main]
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+#[cfg(target_arch = "aarch64")]
+use aarch64 as arch;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+#[cfg(target_arch = "x86_64")]
+use x86_64 as arch;
+
 mod addresses;
 mod calls;
-mod processor;
 
 use rt::println;
 
 rt::entry!(main);
 
 /// What may be asked for, and what does it.
-const DEEDS: &[(&str, fn())] = &[
+type Deed = (&'static str, fn());
+
+/// What every machine may be asked for.
+const DEEDS: &[Deed] = &[
     ("status", status),
     ("panic", || panic!("as asked")),
     ("calls", calls::absurd),
     ("phases", calls::phases),
-    ("smc", calls::smc),
-    ("garbage", processor::garbage),
-    ("fault-loop", processor::fault_loop),
-    ("spin", processor::spin),
-    ("sleep", processor::sleep),
-    ("privilege", processor::privilege),
-    ("granule", processor::granule),
+    ("spin", spin),
     ("nowhere", addresses::nowhere),
     ("beyond", addresses::beyond),
     ("table-beyond", addresses::table_beyond),
     ("table-device", addresses::table_device),
-    ("root-beyond", addresses::root_beyond),
-    ("device-pair", addresses::device_pair),
-    ("device-code", addresses::device_code),
 ];
 
 fn main() {
     let asked = rt::args().next().unwrap_or_default();
-    let Some((name, deed)) = DEEDS.iter().find(|(name, _)| *name == asked) else {
+    let deeds = || DEEDS.iter().chain(arch::DEEDS);
+    let Some((name, deed)) = deeds().find(|(name, _)| *name == asked) else {
         println!("misbehave: the argument is one of:");
-        DEEDS.iter().for_each(|(name, _)| println!("  {name}"));
+        deeds().for_each(|(name, _)| println!("  {name}"));
         rt::exit(rt::status::UNSUITABLE);
     };
     println!("@ misbehave deed={name}");
@@ -51,4 +54,11 @@ fn main() {
 fn status() {
     let status = rt::args().nth(1).and_then(|text| text.parse().ok());
     rt::exit(status.unwrap_or(42));
+}
+
+/// Does nothing, for ever.
+fn spin() {
+    loop {
+        core::hint::spin_loop();
+    }
 }

@@ -2,6 +2,8 @@
 
 use core::arch::asm;
 
+use rt::println;
+
 /// Executes what is no instruction.
 pub(crate) fn garbage() {
     // SAFETY: the runtime reports the exception and ends the guest.
@@ -12,13 +14,6 @@ pub(crate) fn garbage() {
 pub(crate) fn fault_loop() {
     // SAFETY: nothing is executed after this but the fault.
     unsafe { asm!("msr vbar_el1, {}", "isb", "udf #0", in(reg) 0x7f00_0000_0000_u64) };
-}
-
-/// Does nothing, for ever.
-pub(crate) fn spin() {
-    loop {
-        core::hint::spin_loop();
-    }
 }
 
 /// Waits for an interrupt that nobody sends.
@@ -46,4 +41,15 @@ pub(crate) fn granule() {
     unsafe {
         asm!("msr tcr_el1, {}", "isb", "tlbi vmalle1", "dsb sy", "isb", in(reg) old | TG0_64K)
     };
+}
+
+/// A call to firmware that is not the guest's.
+pub(crate) fn smc() {
+    let result: u64;
+    // SAFETY: an unknown function does nothing; the convention preserves x18 and up.
+    unsafe {
+        asm!("smc #0", inout("x0") 0xc600_ffff_u64 => result,
+            lateout("x1") _, lateout("x2") _, lateout("x3") _, options(nostack));
+    }
+    println!("@ misbehave result={result:#x}");
 }
