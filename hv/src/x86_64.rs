@@ -84,7 +84,7 @@ extern "C" fn host_exception(frame: &Frame) -> ! {
 /// Where start.s goes on, with the address of the multiboot information.
 #[unsafe(no_mangle)]
 extern "C" fn main(information: u32) -> ! {
-    static mut SEGMENTS: Segments = Segments::NEW;
+    static mut SEGMENTS: Segments = Segments::unloaded();
     static mut VECTORS: Vectors = Vectors::NEW;
     let segments = &raw mut SEGMENTS;
     let vectors = &raw mut VECTORS;

@@ -112,7 +112,9 @@ impl Apic {
     fn read(&self, register: Register) -> u32 {
         match self.access {
             // SAFETY: by `new`'s caller the registers are mapped, and those of the enum are all within.
-            Access::Memory(at) => unsafe { at.byte_add((register as usize) << 4).read_volatile() },
+            Access::Memory(at) => unsafe {
+                at.wrapping_byte_add((register as usize) << 4).read_volatile()
+            },
             // SAFETY: the x2APIC is on, and it has these registers.
             Access::Msr => unsafe { Msr::new(X2APIC_FIRST + register as u32).read() as u32 },
         }
@@ -123,7 +125,7 @@ impl Apic {
         match self.access {
             // SAFETY: as in `read`; what is written only says which interrupts come.
             Access::Memory(at) => unsafe {
-                at.byte_add((register as usize) << 4).write_volatile(value);
+                at.wrapping_byte_add((register as usize) << 4).write_volatile(value);
             },
             // SAFETY: the same.
             Access::Msr => unsafe { Msr::new(X2APIC_FIRST + register as u32).write(value.into()) },

@@ -42,16 +42,19 @@ pub struct Selectors {
 
 impl Segments {
     /// Not in use yet.
-    pub const NEW: Self = Self {
-        stack: [0; STACK_SIZE],
-        task: TaskStateSegment::new(),
-        table: GlobalDescriptorTable::empty(),
-        selectors: Selectors {
-            code: SegmentSelector::NULL,
-            data: SegmentSelector::NULL,
-            task: SegmentSelector::NULL,
-        },
-    };
+    #[must_use]
+    pub const fn unloaded() -> Self {
+        Self {
+            stack: [0; STACK_SIZE],
+            task: TaskStateSegment::new(),
+            table: GlobalDescriptorTable::empty(),
+            selectors: Selectors {
+                code: SegmentSelector::NULL,
+                data: SegmentSelector::NULL,
+                task: SegmentSelector::NULL,
+            },
+        }
+    }
 
     /// Puts them into this CPU's registers.
     pub fn load(&'static mut self) -> &'static Self {
