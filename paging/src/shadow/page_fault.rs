@@ -98,8 +98,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     /// The same for one entry. Nothing is counted that makes the table suspect of being dead.
     fn mark_entry<E: Env>(&mut self, world: &mut World<'_, E>, step: &Step, kind: Kind) {
         let Some(guest) = world.memory.guest(step.table) else { return };
-        // The same entry may have been used, and marked, at another level.
-        let raw = G::marked(step.level, guest.get(step.index), kind);
+        let raw = G::marked(step.level, step.raw, kind);
         guest.set(step.index, raw);
         match self.only_shadow(step.table) {
             Some(page) => self.propagate(world, Slot::new(page, step.index), raw),

@@ -24,7 +24,7 @@ const STORES_TO_SUSPECT: u16 = 8;
 pub(super) const OPEN: usize = 4;
 
 /// A guest table that one instruction may write to unseen.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Opened {
     frame: Frame<GuestPhys>,
     first: Index,
@@ -427,7 +427,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             self.reserve(world, RESERVE_FRAMES, RESERVE_NODES)?;
             self.make_way(world, at)?;
         }
-        let Some(place) = self.opened.iter_mut().find(|place| place.is_none()) else {
+        let known = |place: &&mut Option<Opened>| place.is_none_or(|it| it == opened);
+        let Some(place) = self.opened.iter_mut().find(known) else {
             return Ok(false);
         };
         *place = Some(opened);

@@ -44,6 +44,8 @@ pub trait Arch: Hardware + 'static {
     fn form(name: &str) -> Option<u64>;
     /// `raw` with the attribute that a scenario calls `word`.
     fn attribute(raw: u64, word: &str) -> Option<u64>;
+    /// The flags in `raw` that the hardware keeps, for people.
+    fn flags(raw: u64) -> String;
     /// Makes a register say what a scenario says, if it is one.
     fn configure(regime: &mut Self::Regime, name: &str, value: &str) -> bool;
 

@@ -17,6 +17,7 @@
 //! missing 0:0.0.1.5                            a fault whose cause is gone when it is looked at
 //! protected 0:0.0.1.5 d0                       the same for a store to what was a table
 //! spurious 0:0.0.1.5                           the same for a write, of an architecture that has but one fault
+//! peek t0+8                                    says which flags of the guest's entry are set
 //! free                                         says how many frames are free
 //! shadow                                       says what the shadow's tables hold
 //! count blocks_split                           says how often an event was counted
@@ -113,6 +114,12 @@ impl<A: Arch> Scenario<A> {
                 let event = *event.unwrap_or_else(|| panic!("no event {name}"));
                 let count = self.vm.parts().probe.of(event);
                 self.say(&format!("{name} {count}"));
+            }
+            ["peek", at] => {
+                let at = self.physical(at);
+                let value = self.vm.peek(Gpa::from_bits(at)).unwrap_or_default();
+                let flags = A::flags(value);
+                self.say(&flags);
             }
             ["free"] => {
                 let free = self.vm.parts().pool.available();

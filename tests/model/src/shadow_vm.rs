@@ -246,9 +246,9 @@ impl<A: Arch> ShadowVm<A> {
                 }
                 Reached::Exit(fault) => {
                     self.exits += 1;
-                    self.forget(at);
                     let mut world = self.parts.world();
                     let verdict = self.shadow.fault(&mut world, fault, is_device::<A>);
+                    self.forget(at);
                     let seen = match verdict.expect("room can be made") {
                         Verdict::Resume => continue,
                         Verdict::Reflect(fault) => Seen::Fault(fault),
@@ -257,6 +257,7 @@ impl<A: Arch> ShadowVm<A> {
                             let open = self.shadow.open(&mut self.parts.world(), at, gpa, REACH);
                             assert_eq!(open, Ok(true), "too many tables are open");
                             lent = self.is_lent(at, access);
+                            self.forget(at);
                             continue;
                         }
                         Verdict::Store(gpa) => {

@@ -122,6 +122,11 @@ impl Arch for Stage1 {
         Some(bits.bits())
     }
 
+    fn flags(raw: u64) -> String {
+        let accessed = Self::accessed(raw);
+        if accessed { "accessed" } else { "neither" }.to_owned()
+    }
+
     fn configure(regime: &mut Regime, name: &str, value: &str) -> bool {
         let Regime { halves: [low, high], .. } = regime;
         match name {

@@ -123,6 +123,14 @@ impl Arch for X64 {
         Some(bits.bits())
     }
 
+    fn flags(raw: u64) -> String {
+        let bits = Bits::from_bits_retain(raw);
+        let flags = [("accessed", Bits::ACCESSED), ("dirty", Bits::DIRTY)];
+        let set = flags.iter().filter(|(_, flag)| bits.contains(*flag));
+        let set: Vec<_> = set.map(|(name, _)| *name).collect();
+        if set.is_empty() { "neither".to_owned() } else { set.join(" ") }
+    }
+
     fn configure(regime: &mut Regime, name: &str, value: &str) -> bool {
         let yes = value == "yes";
         match name {
