@@ -1,8 +1,9 @@
 //! Where the operands in memory are.
 
 use crate::flags::Flags;
+use crate::form::Slot;
 use crate::instruction::{Instruction, Mode};
-use crate::operand::{Base, Operand, Part, Register, Segment, Size, number};
+use crate::operand::{Base, Part, Register, Segment, Size, number};
 
 /// One element of a string instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct Element {
 impl Instruction {
     /// The linear address of the memory operand. `register` tells what is in a general-purpose register,
     /// `rip` is the address of the instruction, `base` tells where a segment begins. In 64-bit mode only
-    /// FS and GS are asked for. The operand of a bit instruction is where the numbered bit is.
+    /// FS and GS are asked for. Zero without a memory operand. The operand of a bit instruction is where the numbered bit is.
     #[must_use]
     pub fn address(
         &self,
@@ -26,7 +27,7 @@ impl Instruction {
         rip: u64,
         base: impl Fn(Segment) -> u64,
     ) -> u64 {
-        let memory = &self.memory;
+        let Some(memory) = self.memory() else { return 0 };
         let mut offset = memory.displacement;
         match memory.base {
             Base::None => {}
@@ -37,7 +38,7 @@ impl Instruction {
             offset = offset.wrapping_add(register(index) << memory.scale);
         }
         if self.operation.is_bit()
-            && let Operand::Register(source) = self.source
+            && let Some(source) = self.register(self.form.source)
         {
             offset = offset.wrapping_add(self.bit_string(source.value(register(source.number))));
         }
@@ -55,7 +56,7 @@ impl Instruction {
         base: impl Fn(Segment) -> u64,
         flags: u64,
     ) -> Option<Element> {
-        let size = self.memory.size;
+        let size = self.prefixes.address_size();
         let whole = |number| Register { number, part: Part::low(size) }.value(register(number));
         if !self.operation.is_string() || self.repeat && whole(number::RCX) == 0 {
             return None;
@@ -64,10 +65,10 @@ impl Instruction {
         let bytes = self.size.bytes();
         let step = if downwards { bytes.wrapping_neg() } else { bytes };
         let moved = |number, by| Some((number, whole(number).wrapping_add(by) & size.mask()));
-        let comes = matches!(self.source, Operand::Memory);
-        let goes = matches!(self.destination, Operand::Memory);
+        let comes = self.form.source == Slot::StringSource;
+        let goes = self.form.destination == Slot::StringDestination;
         Some(Element {
-            source: self.linear(self.memory.segment, whole(number::RSI), &base),
+            source: self.linear(self.prefixes.segment(Segment::Ds), whole(number::RSI), &base),
             destination: self.linear(Segment::Es, whole(number::RDI), &base),
             registers: [
                 if comes { moved(number::RSI, step) } else { None },
@@ -87,8 +88,8 @@ impl Instruction {
 
     /// The linear address of `offset` in `segment`.
     fn linear(&self, segment: Segment, offset: u64, base: impl Fn(Segment) -> u64) -> u64 {
-        let offset = offset & self.memory.size.mask();
-        match (self.mode, segment) {
+        let offset = offset & self.prefixes.address_size().mask();
+        match (self.mode(), segment) {
             (Mode::Bits64, Segment::Fs | Segment::Gs) => base(segment).wrapping_add(offset),
             (Mode::Bits64, _) => offset,
             (Mode::Bits32, _) => base(segment).wrapping_add(offset) & Size::Dword.mask(),

@@ -16,22 +16,24 @@ pub(crate) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// At the beginning of `bytes`.
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes: bytes.get(..LONGEST).unwrap_or(bytes), at: 0 }
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
     }
 
-    /// How many bytes are read. They are at most 15.
+    /// How many bytes are read, if they are not too many for an instruction.
     #[expect(clippy::cast_possible_truncation, reason = "at most 15")]
-    pub(crate) const fn length(&self) -> u8 {
-        self.at as u8
+    pub(crate) const fn length(&self) -> Result<u8, Error> {
+        if self.at <= LONGEST { Ok(self.at as u8) } else { Err(Error::Unknown) }
     }
 
     /// The next byte, which stays there.
+    #[inline(always)]
     pub(crate) fn peek(&self) -> Result<u8, Error> {
         self.bytes.get(self.at).copied().ok_or_else(|| self.end())
     }
 
     /// The next byte.
+    #[inline(always)]
     pub(crate) fn byte(&mut self) -> Result<u8, Error> {
         let byte = self.peek()?;
         self.at = self.at.wrapping_add(1);
@@ -39,22 +41,24 @@ impl<'a> Cursor<'a> {
     }
 
     /// A number of one, two, four or eight bytes, with its sign extended.
+    #[inline(always)]
     pub(crate) fn signed(&mut self, size: Size) -> Result<u64, Error> {
         Ok(match size {
-            Size::Byte => i64::from(i8::from_le_bytes(self.take()?)),
-            Size::Word => i64::from(i16::from_le_bytes(self.take()?)),
-            Size::Dword => i64::from(i32::from_le_bytes(self.take()?)),
-            Size::Qword | Size::Oword => i64::from_le_bytes(self.take()?),
+            Size::Byte => i64::from(self.byte()?.cast_signed()),
+            Size::Word => i64::from(self.take(i16::from_le_bytes)?),
+            Size::Dword => i64::from(self.take(i32::from_le_bytes)?),
+            Size::Qword | Size::Oword => self.take(i64::from_le_bytes)?,
         }
         .cast_unsigned())
     }
 
-    /// The next `N` bytes.
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], Error> {
-        let rest = self.bytes.get(self.at..);
-        let taken = rest.and_then(<[u8]>::first_chunk).ok_or_else(|| self.end())?;
+    /// What `number` makes of the next `N` bytes.
+    #[inline(always)]
+    fn take<const N: usize, T>(&mut self, number: impl Fn([u8; N]) -> T) -> Result<T, Error> {
+        let rest = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk);
+        let taken = rest.map(|&bytes| number(bytes)).ok_or_else(|| self.end())?;
         self.at = self.at.wrapping_add(N);
-        Ok(*taken)
+        Ok(taken)
     }
 
     /// Why there are no more.

@@ -2,8 +2,9 @@
 
 use crate::alu;
 use crate::flags::Flags;
+use crate::form::Slot;
 use crate::instruction::Instruction;
-use crate::operand::{Operand, Part, Register, Size, number};
+use crate::operand::{Part, Register, Size, number};
 use crate::operation::Operation;
 
 /// What is to be written.
@@ -33,12 +34,14 @@ impl Instruction {
         };
         let size = self.size;
         let before = Flags::from_bits_retain(flags);
-        let value = |operand| match operand {
-            Operand::Register(operand) => operand.value(register(operand.number)),
-            Operand::Immediate => self.immediate & size.mask(),
+        let value = |slot| match slot {
+            Slot::Reg | Slot::Accumulator => {
+                self.register(slot).map_or(0, |operand| operand.value(register(operand.number)))
+            }
+            Slot::Byte | Slot::Immediate => self.immediate & size.mask(),
             _ => low(old) & size.mask(),
         };
-        let (left, right) = (value(self.destination), value(self.source));
+        let (left, right) = (value(self.form.destination), value(self.form.source));
         let carry = before.contains(Flags::CARRY);
         // The result, and what becomes of the flags.
         let (result, flags) = match self.operation {
@@ -71,19 +74,17 @@ impl Instruction {
             CmpxchgPair => return Some(self.compare_exchange_pair(old, &register, before)),
             _ => return None,
         };
-        let written = |operand, value| match operand {
-            Operand::Register(operand) => {
-                Some((operand.number, operand.merged(register(operand.number), value)))
-            }
-            _ => None,
+        let written = |slot, value| {
+            let operand = self.register(slot)?;
+            Some((operand.number, operand.merged(register(operand.number), value)))
         };
         let exchanged = matches!(self.operation, Xchg | Xadd);
         let keeps_only_flags = matches!(self.operation, Cmp | Test | Bt);
         Some(Outcome {
             memory: self.writes().then_some(u128::from(result & size.mask())),
             registers: [
-                if keeps_only_flags { None } else { written(self.destination, result) },
-                if exchanged { written(self.source, left) } else { None },
+                if keeps_only_flags { None } else { written(self.form.destination, result) },
+                if exchanged { written(self.form.source, left) } else { None },
             ],
             flags: flags.bits(),
         })

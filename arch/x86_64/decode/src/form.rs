@@ -1,15 +1,11 @@
-//! The opcode map: what each opcode does, to which operands.
-//!
-//! Intel SDM vol. 2, appendix A, "Opcode Map"; AMD64 APM vol. 3, appendix A, the same.
+//! What an opcode says about its operands.
 
-use crate::cursor::Cursor;
-use crate::instruction::{Error, Mode};
 use crate::operand::Size;
 use crate::operation::Operation;
-use crate::prefix::{Prefixes, Repeat};
+use crate::prefix::Prefixes;
 
 /// Where an operand stands in the encoding.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Slot {
     /// There is none.
     None,
@@ -17,8 +13,6 @@ pub(crate) enum Slot {
     Memory,
     /// ModRM.rm, memory or a register.
     Rm,
-    /// ModRM.rm, a register whatever ModRM.mod says.
-    Register,
     /// ModRM.reg, a register.
     Reg,
     /// ModRM.reg, a control register.
@@ -41,255 +35,259 @@ pub(crate) enum Slot {
     StringDestination,
 }
 
-impl Slot {
-    /// Whether it asks for a ModRM byte.
-    pub(crate) const fn in_modrm(self) -> bool {
-        matches!(self, Self::Memory | Self::Rm | Self::Register | Self::Reg | Self::Control)
+/// What follows the opcode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// A ModRM byte that names memory.
+    Memory,
+    /// A ModRM byte that names memory or a register.
+    Rm,
+    /// A ModRM byte that names registers, of which ModRM.reg is a control register, whatever ModRM.mod
+    /// says.
+    Control,
+    /// An address.
+    Offset,
+    /// The number of a port.
+    PortNumber,
+    /// Nothing, and there are operands in memory.
+    String,
+    /// Nothing.
+    Plain,
+}
+
+/// What decides on the size of an operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Width {
+    /// 8 bits.
+    Byte,
+    /// 16 bits.
+    Word,
+    /// 32 bits.
+    Dword,
+    /// 64 bits.
+    Qword,
+    /// 128 bits.
+    Oword,
+    /// REX.W and 66.
+    Operand,
+    /// The same, but no port is wider than 32 bits.
+    Port,
+    /// REX.W: twice 32 or 64 bits.
+    Pair,
+    /// The mode.
+    Native,
+}
+
+impl Width {
+    /// How many there are.
+    const COUNT: usize = Self::Native as usize + 1;
+    /// All of them.
+    const ALL: [Self; Self::COUNT] = [
+        Self::Byte,
+        Self::Word,
+        Self::Dword,
+        Self::Qword,
+        Self::Oword,
+        Self::Operand,
+        Self::Port,
+        Self::Pair,
+        Self::Native,
+    ];
+
+    /// Bytes of it with these prefixes.
+    const fn compute(self, prefixes: Prefixes) -> Size {
+        let operand = prefixes.operand_size();
+        let wide = prefixes.contains(Prefixes::WIDE);
+        match self {
+            Self::Byte => Size::Byte,
+            Self::Word => Size::Word,
+            Self::Dword => Size::Dword,
+            Self::Qword => Size::Qword,
+            Self::Oword => Size::Oword,
+            Self::Operand => operand,
+            Self::Port if wide => Size::Dword,
+            Self::Port => operand,
+            Self::Pair if wide => Size::Oword,
+            Self::Pair => Size::Qword,
+            Self::Native if prefixes.contains(Prefixes::LONG) => Size::Qword,
+            Self::Native => Size::Dword,
+        }
+    }
+
+    /// The same, looked up.
+    #[expect(clippy::indexing_slicing, reason = "both have no more values than the table has")]
+    pub(crate) const fn size(self, prefixes: Prefixes) -> Size {
+        SIZES[prefixes.size_index()][self as usize]
     }
 }
 
-/// What an opcode says.
+/// The sizes for the prefixes that decide on them.
+#[expect(clippy::indexing_slicing, reason = "at compile time")]
+static SIZES: [[Size; Width::COUNT]; 8] = {
+    let mut sizes = [[Size::Byte; Width::COUNT]; 8];
+    let mut index = 0;
+    while index < sizes.len() {
+        let mut width = 0;
+        while width < Width::COUNT {
+            sizes[index][width] = Width::ALL[width].compute(Prefixes::of_size_index(index));
+            width += 1;
+        }
+        index += 1;
+    }
+    sizes
+};
+
+/// Which prefixes an opcode takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// All.
+    Lockable,
+    /// All but LOCK.
+    Unlocked,
+    /// None that could be a part of the opcode.
+    NoneMandatory,
+    /// 66 as a part of the opcode.
+    Only66,
+    /// F3 as a part of the opcode.
+    OnlyF3,
+    /// All but F2 and LOCK.
+    String,
+    /// None of F2, F3 and LOCK: these make another opcode of it.
+    Unrepeated,
+    /// Those of MOVSXD: in 64-bit mode, and without 66, with which vendors differ in what is read.
+    SignExtension,
+    /// Those of PAUSE: F3, and without REX.B, with which decoders differ in whether it is XCHG.
+    Pause,
+}
+
+/// Which prefixes must be there, and which must not.
 #[derive(Clone, Copy)]
+struct Check {
+    wanted: Prefixes,
+    refused: Prefixes,
+}
+
+impl Condition {
+    /// How many there are.
+    const COUNT: usize = Self::Pause as usize + 1;
+    /// All of them.
+    const ALL: [Self; Self::COUNT] = [
+        Self::Lockable,
+        Self::Unlocked,
+        Self::NoneMandatory,
+        Self::Only66,
+        Self::OnlyF3,
+        Self::String,
+        Self::Unrepeated,
+        Self::SignExtension,
+        Self::Pause,
+    ];
+
+    /// What is to be checked.
+    const fn check(self) -> Check {
+        let none = Prefixes::empty();
+        let (wanted, refused) = match self {
+            Self::Lockable => return Check { wanted: none, refused: none },
+            Self::Unlocked => (none, none),
+            Self::NoneMandatory => (none, Prefixes::MANDATORY),
+            Self::Only66 => (Prefixes::OPERAND, Prefixes::ANY_REPEAT),
+            Self::OnlyF3 => (Prefixes::REPEAT, Prefixes::OPERAND),
+            Self::String => (none, Prefixes::REPEAT_NOT_EQUAL),
+            Self::Unrepeated => (none, Prefixes::ANY_REPEAT),
+            Self::SignExtension => (Prefixes::LONG, Prefixes::OPERAND),
+            Self::Pause => (Prefixes::REPEAT, Prefixes::BASE),
+        };
+        Check { wanted, refused: refused.union(Prefixes::LOCK) }
+    }
+
+    /// Whether these prefixes are what it takes.
+    #[expect(clippy::indexing_slicing, reason = "there are no more conditions than checks")]
+    pub(crate) const fn holds(self, prefixes: Prefixes) -> bool {
+        let Check { wanted, refused } = CHECKS[self as usize];
+        prefixes.contains(wanted) && !prefixes.intersects(refused)
+    }
+}
+
+/// What is to be checked for each condition.
+#[expect(clippy::indexing_slicing, reason = "at compile time")]
+static CHECKS: [Check; Condition::COUNT] = {
+    let mut checks = [Condition::Lockable.check(); Condition::COUNT];
+    let mut at = 0;
+    while at < Condition::COUNT {
+        checks[at] = Condition::ALL[at].check();
+        at += 1;
+    }
+    checks
+};
+
+/// What an opcode says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Form {
     /// What it does.
     pub(crate) operation: Operation,
+    /// What follows it.
+    pub(crate) layout: Layout,
+    /// With which prefixes.
+    pub(crate) condition: Condition,
     /// What it writes.
     pub(crate) destination: Slot,
     /// What it only reads.
     pub(crate) source: Slot,
     /// Bytes of memory.
-    pub(crate) size: Size,
+    pub(crate) size: Width,
     /// Bytes of a register.
-    pub(crate) register: Size,
+    pub(crate) register: Width,
 }
 
 impl Form {
     /// An opcode with operands of one size.
-    const fn new(operation: Operation, destination: Slot, source: Slot, size: Size) -> Self {
-        Self { operation, destination, source, size, register: size }
+    pub(crate) const fn new(
+        operation: Operation,
+        destination: Slot,
+        source: Slot,
+        size: Width,
+    ) -> Self {
+        let layout = match (destination, source) {
+            (Slot::Memory, _) | (_, Slot::Memory) => Layout::Memory,
+            (Slot::Rm, _) | (_, Slot::Rm) => Layout::Rm,
+            (Slot::Offset, _) | (_, Slot::Offset) => Layout::Offset,
+            (Slot::PortNumber, _) | (_, Slot::PortNumber) => Layout::PortNumber,
+            (Slot::StringDestination, _) | (_, Slot::StringSource) => Layout::String,
+            _ => Layout::Plain,
+        };
+        let lockable = operation.is_lockable() && matches!(destination, Slot::Memory);
+        let condition = if lockable { Condition::Lockable } else { Condition::Unlocked };
+        Self { operation, layout, condition, destination, source, size, register: size }
     }
 
     /// A load of `size` into a register of another.
-    const fn load(operation: Operation, size: Size, register: Size) -> Self {
-        Self { operation, destination: Slot::Reg, source: Slot::Memory, size, register }
+    pub(crate) const fn load(operation: Operation, size: Width, register: Width) -> Self {
+        Self { register, ..Self::new(operation, Slot::Reg, Slot::Memory, size) }
+    }
+
+    /// A string instruction.
+    pub(crate) const fn string(
+        operation: Operation,
+        destination: Slot,
+        source: Slot,
+        size: Width,
+    ) -> Self {
+        Self::new(operation, destination, source, size).when(Condition::String)
+    }
+
+    /// A move to or from a control register.
+    pub(crate) const fn control(destination: Slot, source: Slot) -> Self {
+        let form = Self::new(Operation::MovControl, destination, source, Width::Native);
+        Self { layout: Layout::Control, ..form }
     }
 
     /// An opcode without operands.
-    const fn plain(operation: Operation) -> Self {
-        Self::new(operation, Slot::None, Slot::None, Size::Dword)
-    }
-}
-
-/// ModRM.reg of the byte that follows, which tells the instructions of a group apart.
-fn group(cursor: &Cursor<'_>) -> Result<u8, Error> {
-    Ok(cursor.peek()? >> 3 & 7)
-}
-
-/// What the opcodes of the instruction `cursor` reads say.
-pub(crate) struct Map<'a> {
-    /// Its prefixes.
-    pub(crate) prefixes: &'a Prefixes,
-    /// The mode.
-    pub(crate) mode: Mode,
-}
-
-impl Map<'_> {
-    /// The size that goes by bit 0 of an opcode: a byte, or the size of operands.
-    const fn size(&self, opcode: u8) -> Size {
-        if opcode & 1 == 0 { Size::Byte } else { self.prefixes.operand_size() }
+    pub(crate) const fn plain(operation: Operation) -> Self {
+        Self::new(operation, Slot::None, Slot::None, Width::Dword)
     }
 
-    /// The size of control registers and of addresses in operands.
-    const fn native(&self) -> Size {
-        match self.mode {
-            Mode::Bits64 => Size::Qword,
-            Mode::Bits32 => Size::Dword,
-        }
-    }
-
-    /// Opcodes of one byte.
-    pub(crate) fn one_byte(&self, opcode: u8, cursor: &Cursor<'_>) -> Result<Form, Error> {
-        use Operation::{
-            Dec, Hlt, In, Inc, Ins, Mov, Movs, Movsxd, Neg, Not, Out, Outs, Pause, Stos, Test, Xchg,
-        };
-        use Slot::{
-            Accumulator, Byte, Immediate, Memory, Offset, Port, PortNumber, Reg, StringDestination,
-            StringSource,
-        };
-        let size = self.size(opcode);
-        // No port is wider.
-        let port = if matches!(size, Size::Qword) { Size::Dword } else { size };
-        Ok(match opcode {
-            0x00..=0x3f => {
-                let operation = Operation::arithmetic(opcode >> 3);
-                match opcode & 7 {
-                    0 | 1 => Form::new(operation, Memory, Reg, size),
-                    2 | 3 => Form::new(operation, Reg, Memory, size),
-                    _ => return Err(Error::Unknown),
-                }
-            }
-            // With 66 the vendors differ in what is read.
-            0x63 if self.mode == Mode::Bits64 && self.prefixes.operand_size() != Size::Word => {
-                Form::load(Movsxd, Size::Dword, size)
-            }
-            0x6c | 0x6d => Form::new(Ins, StringDestination, Port, port),
-            0x6e | 0x6f => Form::new(Outs, Port, StringSource, port),
-            0x80 | 0x81 => {
-                Form::new(Operation::arithmetic(group(cursor)?), Memory, Immediate, size)
-            }
-            0x83 => Form::new(Operation::arithmetic(group(cursor)?), Memory, Byte, size),
-            0x84 | 0x85 => Form::new(Test, Memory, Reg, size),
-            0x86 | 0x87 => Form::new(Xchg, Memory, Reg, size),
-            0x88 | 0x89 => Form::new(Mov, Memory, Reg, size),
-            0x8a | 0x8b => Form::new(Mov, Reg, Memory, size),
-            // With REX.B decoders differ in whether it exchanges R8.
-            0x90 if self.prefixes.repeat == Repeat::Equal && self.prefixes.rex.base() == 0 => {
-                Form::plain(Pause)
-            }
-            0xa0 | 0xa1 => Form::new(Mov, Accumulator, Offset, size),
-            0xa2 | 0xa3 => Form::new(Mov, Offset, Accumulator, size),
-            0xa4 | 0xa5 => Form::new(Movs, StringDestination, StringSource, size),
-            0xaa | 0xab => Form::new(Stos, StringDestination, Accumulator, size),
-            0xc6 | 0xc7 if group(cursor)? == 0 => Form::new(Mov, Memory, Immediate, size),
-            0xe4 | 0xe5 => Form::new(In, Accumulator, PortNumber, port),
-            0xe6 | 0xe7 => Form::new(Out, PortNumber, Accumulator, port),
-            0xec | 0xed => Form::new(In, Accumulator, Port, port),
-            0xee | 0xef => Form::new(Out, Port, Accumulator, port),
-            0xf4 => Form::plain(Hlt),
-            0xf6 | 0xf7 => match group(cursor)? {
-                0 => Form::new(Test, Memory, Immediate, size),
-                2 => Form::new(Not, Memory, Slot::None, size),
-                3 => Form::new(Neg, Memory, Slot::None, size),
-                _ => return Err(Error::Unknown),
-            },
-            0xfe | 0xff => match group(cursor)? {
-                0 => Form::new(Inc, Memory, Slot::None, size),
-                1 => Form::new(Dec, Memory, Slot::None, size),
-                _ => return Err(Error::Unknown),
-            },
-            _ => return Err(Error::Unknown),
-        })
-    }
-
-    /// Opcodes behind 0F.
-    pub(crate) fn two_bytes(&self, opcode: u8, cursor: &mut Cursor<'_>) -> Result<Form, Error> {
-        use Operation::{
-            Clts, Cmpxchg, CmpxchgPair, Cpuid, Invd, MovControl, Movnti, Movsx, Movzx, Rdmsr,
-            Rdpmc, Rdtsc, Vmclear, Vmptrld, Vmptrst, Vmread, Vmwrite, Vmxon, Wbinvd, Wbnoinvd,
-            Wrmsr, Xadd,
-        };
-        use Slot::{Byte, Control, Memory, Reg, Register, Rm};
-        let size = self.size(opcode);
-        let operand = self.prefixes.operand_size();
-        let none_mandatory = self.prefixes.none_mandatory();
-        Ok(match opcode {
-            0x01 => self.group_seven(cursor)?,
-            0x06 => Form::plain(Clts),
-            0x08 => Form::plain(Invd),
-            0x09 if self.prefixes.repeat == Repeat::Equal => Form::plain(Wbnoinvd),
-            0x09 => Form::plain(Wbinvd),
-            0x20 => Form::new(MovControl, Register, Control, self.native()),
-            0x22 => Form::new(MovControl, Control, Register, self.native()),
-            0x30 => Form::plain(Wrmsr),
-            0x31 => Form::plain(Rdtsc),
-            0x32 => Form::plain(Rdmsr),
-            0x33 => Form::plain(Rdpmc),
-            0x78 if none_mandatory => Form::new(Vmread, Rm, Reg, self.native()),
-            0x79 if none_mandatory => Form::new(Vmwrite, Reg, Rm, self.native()),
-            0xa2 => Form::plain(Cpuid),
-            0xa3 | 0xab | 0xb3 | 0xbb => {
-                Form::new(Operation::bit(opcode >> 3), Memory, Reg, operand)
-            }
-            0xb0 | 0xb1 => Form::new(Cmpxchg, Memory, Reg, size),
-            0xb6 => Form::load(Movzx, Size::Byte, operand),
-            0xb7 => Form::load(Movzx, Size::Word, operand),
-            0xba if group(cursor)? >= 4 => {
-                Form::new(Operation::bit(group(cursor)?), Memory, Byte, operand)
-            }
-            0xbe => Form::load(Movsx, Size::Byte, operand),
-            0xbf => Form::load(Movsx, Size::Word, operand),
-            0xc0 | 0xc1 => Form::new(Xadd, Memory, Reg, size),
-            0xc3 if none_mandatory => Form::new(Movnti, Memory, Reg, operand),
-            0xc7 => match (group(cursor)?, self.prefixes.operand, self.prefixes.repeat) {
-                (1, ..) => {
-                    let pair = if operand == Size::Qword { Size::Oword } else { Size::Qword };
-                    Form::new(CmpxchgPair, Memory, Slot::None, pair)
-                }
-                (6, false, Repeat::None) => Form::new(Vmptrld, Slot::None, Memory, Size::Qword),
-                (6, true, Repeat::None) => Form::new(Vmclear, Slot::None, Memory, Size::Qword),
-                (6, false, Repeat::Equal) => Form::new(Vmxon, Slot::None, Memory, Size::Qword),
-                (7, false, Repeat::None) => Form::new(Vmptrst, Memory, Slot::None, Size::Qword),
-                _ => return Err(Error::Unknown),
-            },
-            _ => return Err(Error::Unknown),
-        })
-    }
-
-    /// Opcodes behind 0F 38.
-    pub(crate) fn three_bytes(&self, opcode: u8) -> Result<Form, Error> {
-        use Operation::{Invept, Invpcid, Invvpid, Movbe};
-        use Slot::{Memory, Reg};
-        let only_66 = self.prefixes.operand && self.prefixes.repeat == Repeat::None;
-        let invalidation = |operation| Form::load(operation, Size::Oword, self.native());
-        Ok(match opcode {
-            0x80 if only_66 => invalidation(Invept),
-            0x81 if only_66 => invalidation(Invvpid),
-            0x82 if only_66 => invalidation(Invpcid),
-            // With F2 it is CRC32.
-            0xf0 | 0xf1 if self.prefixes.repeat != Repeat::None => return Err(Error::Unknown),
-            0xf0 => Form::new(Movbe, Reg, Memory, self.prefixes.operand_size()),
-            0xf1 => Form::new(Movbe, Memory, Reg, self.prefixes.operand_size()),
-            _ => return Err(Error::Unknown),
-        })
-    }
-
-    /// Opcodes behind 0F 01: with memory by ModRM.reg, with registers by all of ModRM.
-    fn group_seven(&self, cursor: &mut Cursor<'_>) -> Result<Form, Error> {
-        use Operation::{
-            Clgi, Invlpg, Invlpga, Lmsw, Monitor, Monitorx, Mwait, Mwaitx, Rdtscp, Skinit, Smsw,
-            Stgi, Vmcall, Vmfunc, Vmlaunch, Vmload, Vmmcall, Vmresume, Vmrun, Vmsave, Vmxoff,
-            Xgetbv, Xsetbv,
-        };
-        let modrm = cursor.peek()?;
-        match modrm >> 3 & 7 {
-            4 => {
-                let register = self.prefixes.operand_size();
-                let form = Form::new(Smsw, Slot::Rm, Slot::None, Size::Word);
-                return Ok(Form { register, ..form });
-            }
-            6 => return Ok(Form::new(Lmsw, Slot::None, Slot::Rm, Size::Word)),
-            7 if modrm < 0xc0 => {
-                return Ok(Form::new(Invlpg, Slot::None, Slot::Memory, Size::Byte));
-            }
-            _ => {}
-        }
-        if !self.prefixes.none_mandatory() {
-            return Err(Error::Unknown);
-        }
-        let operation = match modrm {
-            0xc1 => Vmcall,
-            0xc2 => Vmlaunch,
-            0xc3 => Vmresume,
-            0xc4 => Vmxoff,
-            0xc8 => Monitor,
-            0xc9 => Mwait,
-            0xd0 => Xgetbv,
-            0xd1 => Xsetbv,
-            0xd4 => Vmfunc,
-            0xd8 => Vmrun,
-            0xd9 => Vmmcall,
-            0xda => Vmload,
-            0xdb => Vmsave,
-            0xdc => Stgi,
-            0xdd => Clgi,
-            0xde => Skinit,
-            0xdf => Invlpga,
-            0xf9 => Rdtscp,
-            0xfa => Monitorx,
-            0xfb => Mwaitx,
-            _ => return Err(Error::Unknown),
-        };
-        cursor.byte()?;
-        Ok(Form::plain(operation))
+    /// The same with other prefixes.
+    pub(crate) const fn when(self, condition: Condition) -> Self {
+        Self { condition, ..self }
     }
 }

@@ -44,6 +44,8 @@ mod execute;
 mod flags;
 mod form;
 mod instruction;
+mod map;
+mod modrm;
 mod operand;
 mod operation;
 mod prefix;

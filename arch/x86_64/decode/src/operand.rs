@@ -190,15 +190,3 @@ pub struct Memory {
     /// A constant that is added, with its sign extended.
     pub displacement: u64,
 }
-
-impl Memory {
-    /// No memory at all.
-    pub(crate) const NONE: Self = Self {
-        base: Base::None,
-        index: None,
-        scale: 0,
-        segment: Segment::Ds,
-        size: Size::Qword,
-        displacement: 0,
-    };
-}

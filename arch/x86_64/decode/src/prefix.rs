@@ -1,129 +1,195 @@
-//! What stands before the opcode.
+//! What stands before the opcode, as one set of bits.
 //!
-//! Intel SDM vol. 2, "Instruction Prefixes" and "REX Prefixes".
+//! Intel SDM vol. 2, "Instruction Prefixes" and "REX Prefixes"; AMD64 APM vol. 3, "Instruction
+//! Prefixes".
 
-use crate::cursor::Cursor;
-use crate::instruction::{Error, Mode};
+use bitflags::bitflags;
+
+use crate::instruction::Mode;
 use crate::operand::{Segment, Size};
 
-/// The last of F2 and F3.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Repeat {
-    /// Neither.
-    None,
-    /// F2: REPNE, or a part of the opcode.
-    NotEqual,
-    /// F3: REP, or a part of the opcode.
-    Equal,
+bitflags! {
+    /// Prefixes, and the mode, which has a say in what they mean.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct Prefixes: u16 {
+        /// REX.B: bit 3 of ModRM.rm and SIB.base.
+        const BASE = 1 << 0;
+        /// REX.X: bit 3 of SIB.index.
+        const INDEX = 1 << 1;
+        /// REX.R: bit 3 of ModRM.reg.
+        const REG = 1 << 2;
+        /// REX.W: the operand has 64 bits.
+        const WIDE = 1 << 3;
+        /// 66: the operand has 16 bits, or a part of the opcode.
+        const OPERAND = 1 << 4;
+        /// Not a prefix: 64-bit mode.
+        const LONG = 1 << 5;
+        /// A REX prefix, which makes SPL, BPL, SIL and DIL of AH, CH, DH and BH.
+        const REX = 1 << 6;
+        /// 67: addresses have 32 bits. In 32-bit mode they would have 16, of which we know nothing.
+        const ADDRESS = 1 << 7;
+        /// F0: locked.
+        const LOCK = 1 << 8;
+        /// F2, if it is the last of F2 and F3: REPNE, or a part of the opcode.
+        const REPEAT_NOT_EQUAL = 1 << 9;
+        /// F3, if it is the last of F2 and F3: REP, or a part of the opcode.
+        const REPEAT = 1 << 10;
+        /// 64: FS, if it is the last of 64 and 65.
+        const FS = 1 << 11;
+        /// 65: GS, if it is the last of 64 and 65.
+        const GS = 1 << 12;
+        /// One of the other segments, if none of these two is behind it. Its number is in the next bits.
+        const FLAT = 1 << 13;
+        /// The number of that segment.
+        const FLAT_NUMBER = 3 << 14;
+
+        /// All that a REX prefix says.
+        const ANY_REX = Self::REX.bits()
+            | Self::BASE.bits()
+            | Self::INDEX.bits()
+            | Self::REG.bits()
+            | Self::WIDE.bits();
+        /// All that can be a part of the opcode.
+        const MANDATORY =
+            Self::OPERAND.bits() | Self::REPEAT.bits() | Self::REPEAT_NOT_EQUAL.bits();
+        /// All that F2 and F3 say.
+        const ANY_REPEAT = Self::REPEAT.bits() | Self::REPEAT_NOT_EQUAL.bits();
+        /// All that the prefixes of four segments say.
+        const ANY_FLAT = Self::FLAT.bits() | Self::FLAT_NUMBER.bits();
+        /// All that the prefixes of segments say.
+        const ANY_SEGMENT = Self::FS.bits() | Self::GS.bits() | Self::ANY_FLAT.bits();
+    }
 }
 
-/// The REX prefix, or zero.
+/// What a prefix other than REX does to the set.
 #[derive(Clone, Copy)]
-pub(crate) struct Rex(u8);
-
-impl Rex {
-    /// The operand has 64 bits.
-    const W: u8 = 1 << 3;
-    /// Bit 3 of ModRM.reg.
-    const R: u8 = 1 << 2;
-    /// Bit 3 of SIB.index.
-    const X: u8 = 1 << 1;
-    /// Bit 3 of ModRM.rm and SIB.base.
-    const B: u8 = 1 << 0;
-
-    /// Whether there is one. It makes SPL, BPL, SIL, DIL of AH, CH, DH, BH.
-    pub(crate) const fn present(self) -> bool {
-        self.0 != 0
-    }
-
-    /// The bit that it puts before ModRM.reg.
-    pub(crate) const fn reg(self) -> u8 {
-        (self.0 & Self::R) << 1
-    }
-
-    /// The bit that it puts before SIB.index.
-    pub(crate) const fn index(self) -> u8 {
-        (self.0 & Self::X) << 2
-    }
-
-    /// The bit that it puts before ModRM.rm and SIB.base.
-    pub(crate) const fn base(self) -> u8 {
-        (self.0 & Self::B) << 3
-    }
+pub(crate) struct Change {
+    /// What it lets stay.
+    kept: Prefixes,
+    /// What it sets.
+    set: Prefixes,
 }
 
-/// All of them.
-pub(crate) struct Prefixes {
-    /// 66: another size of operands, or a part of the opcode.
-    pub(crate) operand: bool,
-    /// 67: another size of addresses.
-    pub(crate) address: bool,
-    /// F0.
-    pub(crate) lock: bool,
-    /// F2 and F3.
-    pub(crate) repeat: Repeat,
-    /// The segment, of those that count in this mode.
-    pub(crate) segment: Option<Segment>,
-    /// 40 to 4F.
-    pub(crate) rex: Rex,
+impl Change {
+    /// It clears `cleared`, then sets `set`. A REX prefix counts only directly before the opcode.
+    const fn new(cleared: Prefixes, set: Prefixes) -> Self {
+        Self { kept: cleared.union(Prefixes::ANY_REX).complement(), set }
+    }
+
+    /// It says which segment, of those that are flat in 64-bit mode. There FS or GS before it counts.
+    const fn flat(segment: Segment) -> Self {
+        let number = Prefixes::from_bits_retain((segment as u16) << Self::FLAT_SHIFT);
+        Self::new(Prefixes::ANY_FLAT, Prefixes::FLAT.union(number))
+    }
+
+    /// Where [`Prefixes::FLAT_NUMBER`] begins.
+    const FLAT_SHIFT: u32 = Prefixes::FLAT_NUMBER.bits().trailing_zeros();
+
+    /// What the prefix `byte` does. None if it is not one, or REX.
+    pub(crate) const fn of(byte: u8) -> Option<Self> {
+        Some(match byte {
+            0x26 => Self::flat(Segment::Es),
+            0x2e => Self::flat(Segment::Cs),
+            0x36 => Self::flat(Segment::Ss),
+            0x3e => Self::flat(Segment::Ds),
+            0x64 => Self::new(Prefixes::ANY_SEGMENT, Prefixes::FS),
+            0x65 => Self::new(Prefixes::ANY_SEGMENT, Prefixes::GS),
+            0x66 => Self::new(Prefixes::empty(), Prefixes::OPERAND),
+            0x67 => Self::new(Prefixes::empty(), Prefixes::ADDRESS),
+            0xf0 => Self::new(Prefixes::empty(), Prefixes::LOCK),
+            0xf2 => Self::new(Prefixes::ANY_REPEAT, Prefixes::REPEAT_NOT_EQUAL),
+            0xf3 => Self::new(Prefixes::ANY_REPEAT, Prefixes::REPEAT),
+            _ => return None,
+        })
+    }
 }
 
 impl Prefixes {
-    /// Reads them, and the opcode's first byte behind them.
-    pub(crate) fn read(cursor: &mut Cursor<'_>, mode: Mode) -> Result<(Self, u8), Error> {
-        let mut prefixes = Self {
-            operand: false,
-            address: false,
-            lock: false,
-            repeat: Repeat::None,
-            segment: None,
-            rex: Rex(0),
-        };
-        loop {
-            let byte = cursor.byte()?;
-            match byte {
-                0x40..=0x4f if mode == Mode::Bits64 => {
-                    prefixes.rex = Rex(byte);
-                    continue;
-                }
-                0x26 => prefixes.set_segment(Segment::Es, mode),
-                0x2e => prefixes.set_segment(Segment::Cs, mode),
-                0x36 => prefixes.set_segment(Segment::Ss, mode),
-                0x3e => prefixes.set_segment(Segment::Ds, mode),
-                0x64 => prefixes.segment = Some(Segment::Fs),
-                0x65 => prefixes.segment = Some(Segment::Gs),
-                0x66 => prefixes.operand = true,
-                0x67 => prefixes.address = true,
-                0xf0 => prefixes.lock = true,
-                0xf2 => prefixes.repeat = Repeat::NotEqual,
-                0xf3 => prefixes.repeat = Repeat::Equal,
-                _ => return Ok((prefixes, byte)),
-            }
-            // A REX prefix counts only directly before the opcode.
-            prefixes.rex = Rex(0);
+    /// Before the first.
+    pub(crate) const fn new(mode: Mode) -> Self {
+        match mode {
+            Mode::Bits64 => Self::LONG,
+            Mode::Bits32 => Self::empty(),
         }
     }
 
-    /// In 64-bit mode these four are flat, and their prefixes mean nothing.
-    fn set_segment(&mut self, segment: Segment, mode: Mode) {
-        if mode == Mode::Bits32 {
-            self.segment = Some(segment);
-        }
+    /// With another one.
+    pub(crate) const fn changed(self, change: Change) -> Self {
+        self.intersection(change.kept).union(change.set)
+    }
+
+    /// With the REX prefix `byte`, the low half of which are its bits.
+    pub(crate) const fn with_rex(self, byte: u8) -> Self {
+        let bits = Self::from_bits_retain((byte & 0x0f) as u16);
+        self.difference(Self::ANY_REX).union(Self::REX).union(bits)
+    }
+
+    /// The bit before ModRM.reg.
+    pub(crate) const fn reg(self) -> u8 {
+        (self.intersection(Self::REG).bits() << 1) as u8
+    }
+
+    /// The bit before SIB.index.
+    pub(crate) const fn index(self) -> u8 {
+        (self.intersection(Self::INDEX).bits() << 2) as u8
+    }
+
+    /// The bit before ModRM.rm and SIB.base.
+    pub(crate) const fn base(self) -> u8 {
+        (self.intersection(Self::BASE).bits() << 3) as u8
+    }
+
+    /// The mode.
+    pub(crate) const fn mode(self) -> Mode {
+        if self.contains(Self::LONG) { Mode::Bits64 } else { Mode::Bits32 }
+    }
+
+    /// What decides on the size of operands, as a number below 8.
+    pub(crate) const fn size_index(self) -> usize {
+        (self.bits() >> Self::WIDE.bits().trailing_zeros()) as usize & 7
+    }
+
+    /// The prefixes that have this number.
+    pub(crate) const fn of_size_index(index: usize) -> Self {
+        Self::from_bits_retain((index << Self::WIDE.bits().trailing_zeros()) as u16)
     }
 
     /// The size of operands.
-    pub(crate) const fn operand_size(&self) -> Size {
-        if self.rex.0 & Rex::W != 0 {
+    pub(crate) const fn operand_size(self) -> Size {
+        if self.contains(Self::WIDE) {
             Size::Qword
-        } else if self.operand {
+        } else if self.contains(Self::OPERAND) {
             Size::Word
         } else {
             Size::Dword
         }
     }
 
-    /// Whether none is there that could be a part of the opcode.
-    pub(crate) fn none_mandatory(&self) -> bool {
-        !self.operand && self.repeat == Repeat::None
+    /// The size of addresses.
+    pub(crate) const fn address_size(self) -> Size {
+        match (self.mode(), self.contains(Self::ADDRESS)) {
+            (Mode::Bits64, false) => Size::Qword,
+            _ => Size::Dword,
+        }
+    }
+
+    /// The segment that they say, or else `default`.
+    pub(crate) const fn segment(self, default: Segment) -> Segment {
+        if !self.intersects(Self::ANY_SEGMENT) {
+            default
+        } else if self.contains(Self::FLAT) && !self.contains(Self::LONG) {
+            match self.bits() >> Change::FLAT_SHIFT {
+                0 => Segment::Es,
+                1 => Segment::Cs,
+                2 => Segment::Ss,
+                _ => Segment::Ds,
+            }
+        } else if self.contains(Self::FS) {
+            Segment::Fs
+        } else if self.contains(Self::GS) {
+            Segment::Gs
+        } else {
+            default
+        }
     }
 }

@@ -111,20 +111,8 @@ fn is_plain(operation: Operation) -> bool {
     matches!(operation, Invlpga | Skinit | Vmload | Vmrun | Vmsave)
 }
 
-/// Whether iced names memory in 16 bits.
-fn has_short_address(iced: &Iced) -> bool {
-    let short = [OpKind::MemoryESDI, OpKind::MemorySegSI];
-    let registers = [iced.memory_base(), iced.memory_index()];
-    iced.op_kinds().any(|kind| {
-        short.contains(&kind)
-            || kind == OpKind::Memory
-                && (registers.iter().any(|register| register.is_gpr16())
-                    || iced.memory_displ_size() == 2)
-    })
-}
-
 /// Whether it is one of the instructions that we say we know.
-pub(crate) fn is_claimed(iced: &Iced, bytes: &[u8]) -> bool {
+pub(crate) fn is_claimed(iced: &Iced, bytes: &[u8], mode: Mode) -> bool {
     use Operation as O;
     let Some(operation) = operation(iced) else { return false };
     let code = format!("{:?}", iced.code());
@@ -143,35 +131,35 @@ pub(crate) fn is_claimed(iced: &Iced, bytes: &[u8]) -> bool {
         )
     });
     let has_segment = (0..2).any(|at| iced.op_register(at).is_segment_register());
-    let needs_memory = operation.is_executed();
+    let needs_memory = is_executed(operation);
     // Encodings that only decoders and the oldest processors know.
     let alias = ["_82", "_F6r1", "_F7r1"].iter().any(|&end| code.ends_with(end))
         || code.starts_with("Cmpxchg486");
     // Processors differ: with 66 in what MOVSXD reads, with REX.B in whether PAUSE is an exchange, and
     // with 66, F2 or F3 in whether 0F 01 with a register is anything.
-    let opcode = bytes.windows(2).position(|pair| pair == [0x0f, 0x01]).unwrap_or(0);
-    let may_differ = operation == O::Movsxd && iced.op0_register().is_gpr16()
+    let has_before = |opcode: &[u8], prefixes: &[u8]| {
+        let at = bytes.windows(opcode.len()).position(|window| window == opcode);
+        bytes[..at.unwrap_or(0)].iter().any(|byte| prefixes.contains(byte))
+    };
+    let may_differ = operation == O::Movsxd && has_before(&[0x63], &[0x66])
         || operation == O::Pause
-        || bytes[..opcode].iter().any(|byte| [0x66, 0xf2, 0xf3].contains(byte));
+        || has_before(&[0x0f, 0x01], &[0x66, 0xf2, 0xf3]);
+    // With 67 addresses have 16 bits.
+    let legacy = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3];
+    let mut prefixes = bytes.iter().take_while(|byte| legacy.contains(byte));
+    let may_be_short = mode == Mode::Bits32 && prefixes.any(|&byte| byte == 0x67);
     let undefined_repeat = iced.is_string_instruction() && iced.has_repne_prefix();
     (!needs_memory || on_memory)
         && !has_segment
         && !alias
         && !may_differ
         && !undefined_repeat
-        && !has_short_address(iced)
+        && !may_be_short
 }
 
-/// Whether [`Instruction::execute`] knows it.
-trait IsExecuted {
-    /// That.
-    fn is_executed(self) -> bool;
-}
-
-impl IsExecuted for Operation {
-    fn is_executed(self) -> bool {
-        (Self::Add as u8..=Self::Movs as u8).contains(&(self as u8))
-    }
+/// Whether [`Instruction::execute`] knows it: such are claimed only with memory.
+fn is_executed(operation: Operation) -> bool {
+    (Operation::Add as u8..=Operation::Movs as u8).contains(&(operation as u8))
 }
 
 /// A general-purpose register, as we write it.
@@ -209,14 +197,15 @@ fn is_flat(segment: Segment, mode: Mode) -> bool {
 
 /// Checks the segment of the memory operand, where it means anything.
 fn check_segment(ours: &Instruction, iced: &Iced, context: &str) {
+    let memory = ours.memory().expect("there is memory");
     let theirs = segment(iced.memory_segment());
-    let both_flat = is_flat(ours.memory.segment, ours.mode) && is_flat(theirs, ours.mode);
-    assert!(both_flat || ours.memory.segment == theirs, "segment {theirs:?} of {context}");
+    let both_flat = is_flat(memory.segment, ours.mode()) && is_flat(theirs, ours.mode());
+    assert!(both_flat || memory.segment == theirs, "segment {theirs:?} of {context}");
 }
 
 /// Checks a memory operand that ModRM or an offset describes.
 fn check_memory(ours: &Instruction, iced: &Iced, context: &str) {
-    let memory = &ours.memory;
+    let memory = ours.memory().expect("there is memory");
     let base = match iced.memory_base() {
         IcedRegister::None => Base::None,
         IcedRegister::RIP | IcedRegister::EIP => Base::Next,
@@ -243,6 +232,7 @@ fn check_memory(ours: &Instruction, iced: &Iced, context: &str) {
 /// Checks one operand, `at` in iced's order.
 fn check_operand(ours: &Instruction, operand: Operand, iced: &Iced, at: u32, context: &str) {
     let kind = iced.op_kind(at);
+    let size = ours.memory().map_or(Size::Qword, |memory| memory.size);
     match operand {
         Operand::Register(register) => {
             let theirs = self::register(iced.op_register(at));
@@ -265,11 +255,11 @@ fn check_operand(ours: &Instruction, operand: Operand, iced: &Iced, at: u32, con
         }
         Operand::Memory => match kind {
             OpKind::Memory => check_memory(ours, iced, context),
-            OpKind::MemoryESRDI => assert_eq!(ours.memory.size, Size::Qword, "{context}"),
-            OpKind::MemoryESEDI => assert_eq!(ours.memory.size, Size::Dword, "{context}"),
+            OpKind::MemoryESRDI => assert_eq!(size, Size::Qword, "{context}"),
+            OpKind::MemoryESEDI => assert_eq!(size, Size::Dword, "{context}"),
             OpKind::MemorySegRSI | OpKind::MemorySegESI => {
                 let wide = kind == OpKind::MemorySegRSI;
-                assert_eq!(ours.memory.size == Size::Qword, wide, "{context}");
+                assert_eq!(size == Size::Qword, wide, "{context}");
                 check_segment(ours, iced, context);
             }
             other => panic!("{other:?} of {context}"),
@@ -293,14 +283,14 @@ fn check_access(ours: &Instruction, iced: &Iced, context: &str) {
         if iced.memory_size().size() != 0 {
             assert_eq!(ours.size.bytes() as usize, iced.memory_size().size(), "size of {context}");
         }
-        if matches!(ours.source, Operand::Register(_))
+        if matches!(ours.source(), Operand::Register(_))
             && format!("{:?}", ours.operation).starts_with("Bt")
         {
             continue;
         }
         let whole = |number: u8| 0x0123_4567_89ab_cdef_u64.rotate_left(u32::from(number) * 4);
         let base = |segment| {
-            if ours.mode == Mode::Bits64 && (segment as u8) < Segment::Fs as u8 {
+            if ours.mode() == Mode::Bits64 && (segment as u8) < Segment::Fs as u8 {
                 0
             } else {
                 0x1000_0000_0000 + segment as u64
@@ -313,7 +303,7 @@ fn check_access(ours: &Instruction, iced: &Iced, context: &str) {
             let full = whole(register.full_register().number() as u8);
             Some(if register.size() == 8 { full } else { full & 0xffff_ffff })
         });
-        let mask = if ours.mode == Mode::Bits64 { u64::MAX } else { 0xffff_ffff };
+        let mask = if ours.mode() == Mode::Bits64 { u64::MAX } else { 0xffff_ffff };
         let expected = address.map(|address| address & mask);
         assert_eq!(Some(ours.address(whole, RIP, base)), expected, "address of {context}");
     }
@@ -321,12 +311,12 @@ fn check_access(ours: &Instruction, iced: &Iced, context: &str) {
 
 /// Checks all that we say about an instruction.
 pub(crate) fn check(ours: &Instruction, bytes: &[u8]) {
-    let iced = iced(bytes, ours.mode);
+    let iced = iced(bytes, ours.mode());
     let context = format!("{:?} {bytes:02x?}: {ours:?}", iced.code());
     assert!(!iced.is_invalid(), "{context}");
     assert_eq!(usize::from(ours.length), iced.len(), "length of {context}");
     assert_eq!(Some(ours.operation), operation(&iced), "operation of {context}");
-    assert_eq!(ours.lock, iced.has_lock_prefix(), "{context}");
+    assert_eq!(ours.lock(), iced.has_lock_prefix(), "{context}");
     assert_eq!(
         ours.repeat,
         iced.is_string_instruction() && (iced.has_rep_prefix() || iced.has_repne_prefix()),
@@ -335,7 +325,7 @@ pub(crate) fn check(ours: &Instruction, bytes: &[u8]) {
     if is_plain(ours.operation) {
         return;
     }
-    let operands = [ours.destination, ours.source];
+    let operands = [ours.destination(), ours.source()];
     let operands: Vec<_> =
         operands.into_iter().filter(|&operand| operand != Operand::None).collect();
     assert_eq!(operands.len(), iced.op_count() as usize, "{context}");
@@ -359,7 +349,7 @@ fn compare(bytes: &[u8; LONGEST], mode: Mode) -> bool {
         Err(error) => {
             assert_eq!(error, Error::Unknown, "15 bytes are enough: {bytes:02x?}");
             let iced = iced(bytes, mode);
-            let known = !iced.is_invalid() && is_claimed(&iced, bytes);
+            let known = !iced.is_invalid() && is_claimed(&iced, bytes, mode);
             assert!(!known, "not decoded: {:?} {bytes:02x?} {mode:?}", iced.code());
             false
         }

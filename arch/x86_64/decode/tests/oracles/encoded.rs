@@ -172,7 +172,7 @@ fn every_encoding_is_decoded() {
                 let encoded = encoder.encode(&iced, RIP);
                 let bytes = encoder.take_buffer();
                 // AH beside R8, say, cannot be encoded.
-                if encoded.is_err() || !is_claimed(&iced, &bytes) {
+                if encoded.is_err() || !is_claimed(&iced, &bytes, mode) {
                     continue;
                 }
                 match decode(&bytes, mode) {

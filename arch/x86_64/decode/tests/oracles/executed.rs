@@ -42,7 +42,7 @@ fn try_one(processor: &mut Processor, random: &mut Random, opcode: Opcode) -> Op
     let decoded = decode(&bytes, Mode::Bits64).ok()?;
     let is_ours = decoded.execute(0, |_| 0, 0).is_some() && has_processor(decoded.operation);
     // What FS and GS begin at is the C library's affair.
-    if !is_ours || matches!(decoded.memory.segment, Segment::Fs | Segment::Gs) {
+    if !is_ours || matches!(decoded.memory()?.segment, Segment::Fs | Segment::Gs) {
         return None;
     }
     let before = arrange(processor, random, &mut bytes, &decoded)?;
@@ -91,20 +91,21 @@ fn arrange(
     bytes: &mut [u8; LONGEST],
     decoded: &Instruction,
 ) -> Option<State> {
+    let operand = decoded.memory()?;
     let mut registers: [u64; 16] = core::array::from_fn(|_| random.turning());
     let arithmetic = Flags::all().bits() & !Flags::DIRECTION.bits();
     let mut flags = ALWAYS | random.next() & arithmetic;
     let memory: Vec<u8> = (0..MEMORY / 8).flat_map(|_| random.turning().to_le_bytes()).collect();
     let garbage = random.next() << 32;
     // Somewhere in the middle, as aligned as a locked instruction wants it.
-    let alignment = if decoded.lock || random.below(2) == 0 { 16 } else { 1 };
+    let alignment = if decoded.lock() || random.below(2) == 0 { 16 } else { 1 };
     let middle = |random: &mut Random| {
         let at = (2 * PAGE) as u64 + random.below(PAGE as u64 / alignment) * alignment;
         processor.memory() + at
     };
     let aligned = matches!(decoded.operation, Operation::Xchg) || decoded.size == Size::Oword;
     let target = middle(random) & if aligned { !15 } else { !0 };
-    let short = decoded.memory.size == Size::Dword;
+    let short = operand.size == Size::Dword;
     if matches!(decoded.operation, Operation::Stos | Operation::Movs) {
         flags |= random.next() & Flags::DIRECTION.bits();
         let garbage = if short { garbage } else { 0 };
@@ -116,7 +117,7 @@ fn arrange(
     if let (
         Operation::Bt | Operation::Bts | Operation::Btr | Operation::Btc,
         Operand::Register(bit),
-    ) = (decoded.operation, decoded.source)
+    ) = (decoded.operation, decoded.source())
     {
         let near = random.below(1 << 16).wrapping_sub(1 << 15);
         registers[usize::from(bit.number)] = match decoded.size {
@@ -124,15 +125,15 @@ fn arrange(
             Size::Dword => near & Size::Dword.mask() | garbage,
             _ => near & Size::Word.mask() | garbage,
         };
-        if decoded.memory.base == Base::Register(bit.number) {
+        if operand.base == Base::Register(bit.number) {
             return None;
         }
     }
     let address = |decoded: &Instruction, registers: &[u64; 16]| {
         decoded.address(|number| registers[usize::from(number)], processor.rip(), |_| 0)
     };
-    match decoded.memory.base {
-        Base::Register(base) if decoded.memory.index != Some(base) => {
+    match operand.base {
+        Base::Register(base) if operand.index != Some(base) => {
             registers[usize::from(base)] = 0;
             let rest = address(decoded, &registers);
             registers[usize::from(base)] = target.wrapping_sub(rest);
@@ -142,10 +143,10 @@ fn arrange(
         }
         Base::Register(_) => return None,
         Base::Next | Base::None => {
-            if let Some(index) = decoded.memory.index {
+            if let Some(index) = operand.index {
                 registers[usize::from(index)] = random.below(1 << 20);
             }
-            let rest = address(decoded, &registers).wrapping_sub(decoded.memory.displacement);
+            let rest = address(decoded, &registers).wrapping_sub(operand.displacement);
             let displacement = target.wrapping_sub(rest);
             let mut iced = Decoder::with_ip(64, bytes, 0, DecoderOptions::NONE);
             let constants = {
