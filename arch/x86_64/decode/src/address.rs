@@ -1,9 +1,9 @@
 //! Where the operands in memory are.
 
 use crate::flags::Flags;
-use crate::form::Slot;
+use crate::form::{Layout, Slot};
 use crate::instruction::{Instruction, Mode};
-use crate::operand::{Base, Part, Register, Segment, Size, number};
+use crate::operand::{Part, Register, Segment, Size, number};
 
 /// One element of a string instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,30 +19,34 @@ pub struct Element {
 impl Instruction {
     /// The linear address of the memory operand. `register` tells what is in a general-purpose register,
     /// `rip` is the address of the instruction, `base` tells where a segment begins. In 64-bit mode only
-    /// FS and GS are asked for. Zero without a memory operand. The operand of a bit instruction is where the numbered bit is.
+    /// FS and GS are asked for. It means nothing without a memory operand. The operand of a bit instruction is where the numbered bit is.
     #[must_use]
+    #[inline]
     pub fn address(
         &self,
         register: impl Fn(u8) -> u64,
         rip: u64,
         base: impl Fn(Segment) -> u64,
     ) -> u64 {
-        let Some(memory) = self.memory() else { return 0 };
-        let mut offset = memory.displacement;
-        match memory.base {
-            Base::None => {}
-            Base::Register(number) => offset = offset.wrapping_add(register(number)),
-            Base::Next => offset = offset.wrapping_add(rip).wrapping_add(u64::from(self.length)),
-        }
-        if let Some(index) = memory.index {
-            offset = offset.wrapping_add(register(index) << memory.scale);
-        }
+        let mut offset = match self.form.layout {
+            Layout::Memory | Layout::Rm => {
+                let next = rip.wrapping_add(u64::from(self.length));
+                self.displacement.wrapping_add(self.modrm.offset(self.prefixes, &register, next))
+            }
+            Layout::String if self.form.source == Slot::StringSource => register(number::RSI),
+            Layout::String => register(number::RDI),
+            _ => self.displacement,
+        };
         if self.operation.is_bit()
             && let Some(source) = self.register(self.form.source)
         {
             offset = offset.wrapping_add(self.bit_string(source.value(register(source.number))));
         }
-        self.linear(memory.segment, offset, base)
+        if self.prefixes.is_flat() {
+            return offset;
+        }
+        let segment = self.memory().map_or(Segment::Ds, |memory| memory.segment);
+        self.linear(segment, offset, base)
     }
 
     /// The next element of a string instruction, with RFLAGS for the direction. None when there is none
@@ -94,5 +98,60 @@ impl Instruction {
             (Mode::Bits64, _) => offset,
             (Mode::Bits32, _) => base(segment).wrapping_add(offset) & Size::Dword.mask(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Error, decode};
+
+    fn instruction(bytes: &[u8], mode: Mode) -> Instruction {
+        decode(bytes, mode).expect("it is known")
+    }
+
+    #[test]
+    fn strings_wrap_around_in_the_size_of_addresses() {
+        // REP STOSQ with EDI.
+        let stos = instruction(&[0x67, 0xf3, 0x48, 0xab], Mode::Bits64);
+        let at_end = |number| match number {
+            number::RDI => 0xdead_0000_ffff_fff8,
+            number::RCX => 0xdead_0000_0000_0002,
+            _ => 0,
+        };
+        let element = stos.element(at_end, |_| 0, 0).expect("there are two");
+        assert_eq!(element.destination, 0xffff_fff8);
+        let registers = [None, Some((number::RDI, 0)), Some((number::RCX, 1))];
+        assert_eq!(element.registers, registers);
+        let downwards = stos.element(|number| u64::from(number == number::RCX), |_| 0, 1 << 10);
+        let registers = downwards.expect("there is one").registers;
+        assert_eq!(registers[1], Some((number::RDI, 0xffff_fff8)));
+        assert_eq!(stos.element(|_| 1 << 32, |_| 0, 0), None, "ECX is 0");
+    }
+
+    #[test]
+    fn segments_have_bases_in_32_bit_mode() {
+        let base = |segment| if segment == Segment::Ss { 0xffff_f000 } else { 0x10 };
+        // MOV [EBP+4], EAX and the same in DS.
+        let on_stack = instruction(&[0x89, 0x45, 4], Mode::Bits32);
+        assert_eq!(on_stack.address(|_| 0x1000, 0, base), 4);
+        let in_data = instruction(&[0x3e, 0x89, 0x45, 4], Mode::Bits32);
+        assert_eq!(in_data.address(|_| 0x1000, 0, base), 0x1014);
+        // In 64-bit mode neither counts, but FS does.
+        let flat = instruction(&[0x3e, 0x89, 0x45, 4], Mode::Bits64);
+        assert_eq!(flat.address(|_| 0x1000, 0, base), 0x1004);
+        let thread = instruction(&[0x64, 0x2e, 0x89, 0x45, 4], Mode::Bits64);
+        assert_eq!(thread.address(|_| 0x1000, 0, base), 0x1014);
+    }
+
+    #[test]
+    fn nothing_is_longer_than_15_bytes() {
+        let mut bytes = [0x2e; 32];
+        bytes[13..16].copy_from_slice(&[0x89, 0x07, 0]);
+        assert_eq!(decode(&bytes, Mode::Bits64).map(|decoded| decoded.length), Ok(15));
+        bytes[13..16].copy_from_slice(&[0x2e, 0x89, 0x07]);
+        assert_eq!(decode(&bytes, Mode::Bits64), Err(Error::Unknown));
+        assert_eq!(decode(&bytes[..14], Mode::Bits64), Err(Error::Truncated));
+        assert_eq!(decode(&bytes[..15], Mode::Bits64), Err(Error::Unknown));
     }
 }

@@ -27,25 +27,67 @@ impl Instruction {
     /// CMPXCHG writes memory also when it finds another value, as the processor does.
     #[must_use]
     pub fn execute(&self, old: u128, register: impl Fn(u8) -> u64, flags: u64) -> Option<Outcome> {
+        if let Some(value) = self.stored(&register) {
+            return Some(Outcome { memory: Some(value.into()), registers: [None; 2], flags });
+        }
+        let before = Flags::from_bits_retain(flags);
+        match self.operation {
+            Operation::Cmpxchg => Some(self.compare_exchange(low(old), register, before)),
+            Operation::CmpxchgPair => Some(self.compare_exchange_pair(old, register, before)),
+            _ => {
+                let operand = self.general();
+                let whole = operand.map_or(0, |operand| register(operand.number));
+                self.compute(low(old), operand, whole, before)
+            }
+        }
+    }
+
+    /// What a MOV to memory stores, of [`size`](Self::size) bytes: all that there is to say of it. None
+    /// for other instructions.
+    #[must_use]
+    pub fn stored(&self, register: impl Fn(u8) -> u64) -> Option<u64> {
+        let moves = matches!(self.operation, Operation::Mov | Operation::Movnti);
+        if !moves || !matches!(self.form.destination, Slot::Memory | Slot::Offset) {
+            return None;
+        }
+        let value = match self.form.source {
+            Slot::Immediate => self.immediate,
+            source => {
+                let operand = self.register(source)?;
+                register(operand.number) >> operand.part.shift()
+            }
+        };
+        Some(value & self.size.mask())
+    }
+
+    /// The general-purpose register among the operands. Beside memory there is but one.
+    fn general(&self) -> Option<Register> {
+        self.register(self.form.destination).or_else(|| self.register(self.form.source))
+    }
+
+    /// Carries out all that writes one memory operand, or one register, `operand`, which holds `whole`.
+    fn compute(
+        &self,
+        old: u64,
+        operand: Option<Register>,
+        whole: u64,
+        before: Flags,
+    ) -> Option<Outcome> {
         use Operation::{
-            Adc, Add, And, Bt, Btc, Btr, Bts, Cmp, Cmpxchg, CmpxchgPair, Dec, Inc, Mov, Movbe,
-            Movnti, Movs, Movsx, Movsxd, Movzx, Neg, Not, Or, Sbb, Stos, Sub, Test, Xadd, Xchg,
-            Xor,
+            Adc, Add, And, Bt, Btc, Btr, Bts, Cmp, Dec, Inc, Mov, Movbe, Movs, Movsx, Movsxd,
+            Movzx, Neg, Not, Or, Sbb, Stos, Sub, Test, Xadd, Xchg, Xor,
         };
         let size = self.size;
-        let before = Flags::from_bits_retain(flags);
         let value = |slot| match slot {
-            Slot::Reg | Slot::Accumulator => {
-                self.register(slot).map_or(0, |operand| operand.value(register(operand.number)))
-            }
+            Slot::Reg | Slot::Accumulator => operand.map_or(0, |operand| operand.value(whole)),
             Slot::Byte | Slot::Immediate => self.immediate & size.mask(),
-            _ => low(old) & size.mask(),
+            _ => old & size.mask(),
         };
         let (left, right) = (value(self.form.destination), value(self.form.source));
         let carry = before.contains(Flags::CARRY);
         // The result, and what becomes of the flags.
         let (result, flags) = match self.operation {
-            Mov | Movnti | Movs | Movzx | Stos | Xchg => (right, before),
+            Mov | Movs | Movzx | Stos | Xchg => (right, before),
             Movsx | Movsxd => (size.sign_extended(right), before),
             Movbe => (reversed(right, size), before),
             Not => (!left, before),
@@ -70,39 +112,35 @@ impl Instruction {
                 };
                 (result, flags)
             }
-            Cmpxchg => return Some(self.compare_exchange(left, right, &register, before)),
-            CmpxchgPair => return Some(self.compare_exchange_pair(old, &register, before)),
             _ => return None,
         };
-        let written = |slot, value| {
-            let operand = self.register(slot)?;
-            Some((operand.number, operand.merged(register(operand.number), value)))
+        let to_memory = self.is_memory(self.form.destination);
+        let loaded = match self.operation {
+            Cmp | Test | Bt => None,
+            Xchg | Xadd => Some(left),
+            _ if to_memory => None,
+            _ => Some(result),
         };
-        let exchanged = matches!(self.operation, Xchg | Xadd);
-        let keeps_only_flags = matches!(self.operation, Cmp | Test | Bt);
+        let register = operand.zip(loaded);
         Some(Outcome {
             memory: self.writes().then_some(u128::from(result & size.mask())),
             registers: [
-                if keeps_only_flags { None } else { written(self.form.destination, result) },
-                if exchanged { written(self.form.source, left) } else { None },
+                register.map(|(operand, value)| (operand.number, operand.merged(whole, value))),
+                None,
             ],
             flags: flags.bits(),
         })
     }
 
-    /// CMPXCHG: `new` if memory has what the accumulator has, or else the accumulator is loaded.
-    fn compare_exchange(
-        &self,
-        old: u64,
-        new: u64,
-        register: impl Fn(u8) -> u64,
-        before: Flags,
-    ) -> Outcome {
+    /// CMPXCHG: the source if memory has what the accumulator has, or else the accumulator is loaded.
+    fn compare_exchange(&self, old: u64, register: impl Fn(u8) -> u64, before: Flags) -> Outcome {
+        let old = old & self.size.mask();
         let accumulator = Register { number: number::RAX, part: Part::low(self.size) };
         let whole = register(accumulator.number);
         let compared = alu::subtract(accumulator.value(whole), old, false, self.size);
         let (_, flags) = changed(before, compared);
         let equal = flags.contains(Flags::ZERO);
+        let new = self.general().map_or(0, |operand| operand.value(register(operand.number)));
         let loaded = (accumulator.number, accumulator.merged(whole, old));
         Outcome {
             memory: Some(u128::from(if equal { new } else { old })),

@@ -114,9 +114,13 @@ impl Width {
         }
     }
 
-    /// The same, looked up.
+    /// The same, looked up, but for what is asked most.
     #[expect(clippy::indexing_slicing, reason = "both have no more values than the table has")]
-    pub(crate) const fn size(self, prefixes: Prefixes) -> Size {
+    #[inline(always)]
+    pub(crate) fn size(self, prefixes: Prefixes) -> Size {
+        if self == Self::Operand && prefixes.contains(Prefixes::WIDE) {
+            return Size::Qword;
+        }
         SIZES[prefixes.size_index()][self as usize]
     }
 }
@@ -202,7 +206,11 @@ impl Condition {
 
     /// Whether these prefixes are what it takes.
     #[expect(clippy::indexing_slicing, reason = "there are no more conditions than checks")]
-    pub(crate) const fn holds(self, prefixes: Prefixes) -> bool {
+    #[inline(always)]
+    pub(crate) fn holds(self, prefixes: Prefixes) -> bool {
+        if self == Self::Unlocked {
+            return !prefixes.contains(Prefixes::LOCK);
+        }
         let Check { wanted, refused } = CHECKS[self as usize];
         prefixes.contains(wanted) && !prefixes.intersects(refused)
     }

@@ -79,9 +79,9 @@ impl Instruction {
     #[must_use]
     pub fn memory(&self) -> Option<Memory> {
         let base = match self.form.layout {
-            Layout::Memory => return Some(self.memory_of_modrm()),
-            Layout::Rm if self.modrm.rm(self.prefixes).is_none() => {
-                return Some(self.memory_of_modrm());
+            Layout::Memory | Layout::Rm => {
+                let memory = self.modrm.memory(self.prefixes, self.displacement);
+                return self.modrm.rm(self.prefixes).is_none().then_some(memory);
             }
             Layout::Offset => Base::None,
             Layout::String if self.form.source == Slot::StringSource => Base::Register(number::RSI),
@@ -113,11 +113,6 @@ impl Instruction {
     pub fn writes(&self) -> bool {
         use Operation::{Bt, Cmp, Test};
         !matches!(self.operation, Bt | Cmp | Test) && self.is_memory(self.form.destination)
-    }
-
-    /// The memory in ModRM, which names memory.
-    pub(crate) fn memory_of_modrm(&self) -> Memory {
-        self.modrm.memory(self.prefixes, self.displacement)
     }
 
     /// Whether the operand in `slot` is memory.

@@ -54,11 +54,6 @@ impl ModRm {
         self.low_rm() == SIB
     }
 
-    /// What the base is, without the bit that REX has.
-    const fn low_base(self) -> u8 {
-        if self.has_sib() { self.sib & 7 } else { self.low_rm() }
-    }
-
     /// Whether there is a displacement in place of a base. There is no SIB byte that is not zero where
     /// there is none.
     const fn is_displacement_alone(self) -> bool {
@@ -68,34 +63,67 @@ impl ModRm {
     /// Reads what follows a ModRM byte that names memory: SIB, and the displacement.
     #[inline(always)]
     pub(crate) fn read_memory(&mut self, cursor: &mut Cursor<'_>) -> Result<u64, Error> {
-        if self.has_sib() {
+        let base = if self.has_sib() {
             self.sib = cursor.byte()?;
-        }
+            self.sib & 7
+        } else {
+            self.low_rm()
+        };
         match self.kind() {
-            0 if !self.is_displacement_alone() => Ok(0),
+            0 if base != DISPLACEMENT => Ok(0),
             1 => cursor.signed(Size::Byte),
             _ => cursor.signed(Size::Dword),
         }
     }
 
-    /// The memory that they name.
-    pub(crate) fn memory(self, prefixes: Prefixes, displacement: u64) -> Memory {
-        let base = if !self.is_displacement_alone() {
-            Base::Register(self.low_base() | prefixes.base())
+    /// What the address counts from.
+    fn base(self, prefixes: Prefixes) -> Base {
+        if !self.is_displacement_alone() {
+            let low = if self.has_sib() { self.sib & 7 } else { self.low_rm() };
+            Base::Register(low | prefixes.base())
         } else if prefixes.contains(Prefixes::LONG) && !self.has_sib() {
             Base::Next
         } else {
             Base::None
-        };
+        }
+    }
+
+    /// What is scaled and added.
+    fn index(self, prefixes: Prefixes) -> Option<u8> {
         let index = self.sib >> 3 & 7 | prefixes.index();
+        if self.has_sib() && index != SIB { Some(index) } else { None }
+    }
+
+    /// How far the index is shifted to the left.
+    const fn scale(self) -> u8 {
+        self.sib >> 6
+    }
+
+    /// The memory that they name.
+    pub(crate) fn memory(self, prefixes: Prefixes, displacement: u64) -> Memory {
+        let base = self.base(prefixes);
         let on_stack = matches!(base, Base::Register(number::RSP | number::RBP));
         Memory {
             base,
-            index: if self.has_sib() && index != SIB { Some(index) } else { None },
-            scale: self.sib >> 6,
+            index: self.index(prefixes),
+            scale: self.scale(),
             segment: prefixes.segment(if on_stack { Segment::Ss } else { Segment::Ds }),
             size: prefixes.address_size(),
             displacement,
+        }
+    }
+
+    /// What they add to the displacement. The next instruction is at `next`.
+    #[inline]
+    pub(crate) fn offset(self, prefixes: Prefixes, register: impl Fn(u8) -> u64, next: u64) -> u64 {
+        let base = match self.base(prefixes) {
+            Base::Register(number) => register(number),
+            Base::Next => next,
+            Base::None => 0,
+        };
+        match self.index(prefixes) {
+            Some(index) => base.wrapping_add(register(index) << self.scale()),
+            None => base,
         }
     }
 }

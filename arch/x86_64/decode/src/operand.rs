@@ -69,6 +69,14 @@ impl Part {
         }
     }
 
+    /// Where it begins.
+    pub(crate) const fn shift(self) -> u32 {
+        match self {
+            Self::High => 8,
+            _ => 0,
+        }
+    }
+
     /// The low part of this size. No operand in a register has 16 bytes.
     pub(crate) const fn low(size: Size) -> Self {
         match size {
@@ -113,10 +121,7 @@ impl Register {
     /// The operand's value, when the register holds `whole`.
     #[must_use]
     pub const fn value(self, whole: u64) -> u64 {
-        match self.part {
-            Part::High => whole >> 8 & Size::Byte.mask(),
-            part => whole & part.size().mask(),
-        }
+        whole >> self.part.shift() & self.part.size().mask()
     }
 
     /// What the register holds once `value` is written to the operand, when it held `whole`.

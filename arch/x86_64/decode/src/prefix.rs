@@ -173,6 +173,12 @@ impl Prefixes {
         }
     }
 
+    /// Whether an offset is an address as it is: in 64-bit mode, with no prefix that has it otherwise.
+    pub(crate) fn is_flat(self) -> bool {
+        let otherwise = Self::LONG.union(Self::ADDRESS).union(Self::FS).union(Self::GS);
+        self.intersection(otherwise) == Self::LONG
+    }
+
     /// The segment that they say, or else `default`.
     pub(crate) const fn segment(self, default: Segment) -> Segment {
         if !self.intersects(Self::ANY_SEGMENT) {
