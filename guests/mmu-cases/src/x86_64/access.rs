@@ -41,6 +41,14 @@ pub(crate) const fn double_fault(address: u64) -> Attempt {
     Err(Trap { vector: DOUBLE_FAULT, error: 0, address })
 }
 
+/// The general protection exception that says that a vector has no gate.
+pub(crate) const fn without_gate(vector: u8) -> Attempt {
+    /// The error code's bit for the interrupt descriptor table.
+    const IN_TABLE: u64 = 1 << 1;
+    let error = (vector as u64) << 3 | IN_TABLE;
+    Err(Trap { vector: GENERAL_PROTECTION, error, address: 0 })
+}
+
 /// A breakpoint.
 pub(crate) const BREAKPOINT: Attempt = Err(Trap { vector: 3, error: 0, address: 0 });
 

@@ -6,7 +6,9 @@ use rt::descriptor::{PAGE_FAULT, reset_gate};
 use rt::space::FRAME;
 use rt::{check, tlb};
 
-use super::access::{BREAKPOINT, break_on, double_fault, page_fault, read, read_on, write};
+use super::access::{
+    BREAKPOINT, break_on, double_fault, page_fault, read, read_on, without_gate, write,
+};
 use super::bits::{ACCESSED, DIRTY};
 use super::{access, user};
 use crate::Case;
@@ -51,14 +53,16 @@ fn fault_on_no_stack() {
     arena.space.destroy();
 }
 
-/// A fault without a gate is a double fault, and CR2 says where it was.
+/// A fault without a gate is a double fault, and CR2 says where it was. An emulator of SVM or VT-x may
+/// forget what it was delivering if a hypervisor gave it that; then only the gate is missed.
 fn fault_without_a_gate() {
+    let forgotten = without_gate(PAGE_FAULT);
     let arena = Arena::new(1);
     for _ in 0..2 {
         rt::descriptor::clear_gate(PAGE_FAULT);
         let tried = read(page(20));
         reset_gate(PAGE_FAULT);
-        check!(tried == double_fault(page(20)), "{tried:x?}");
+        check!(tried == double_fault(page(20)) || tried == forgotten, "{tried:x?}");
         check!(read(page(20)) == page_fault(0, page(20)), "a fault with a gate is none");
     }
     arena.space.destroy();
