@@ -19,7 +19,8 @@
 //! 5. If it [`writes`](Instruction::writes), write [`Outcome::memory`] there, and move RIP on by
 //!    [`length`](Instruction::length).
 //!
-//! A string instruction has [`elements`](Instruction::element) instead of an address.
+//! Of a MOV to memory [`Instruction::stored`] says all. A string instruction has
+//! [`elements`](Instruction::element) instead of an address.
 //!
 //! Intel SDM vol. 2, "Instruction Format" and appendix A, "Opcode Map".
 
@@ -38,11 +39,13 @@
 
 mod address;
 mod alu;
+mod condition;
 mod cursor;
 mod decode;
 mod execute;
 mod flags;
 mod form;
+mod group;
 mod instruction;
 mod map;
 mod modrm;
