@@ -12,6 +12,7 @@ use paging::format::x64::Regime;
 use x86_64::registers::control::{Cr0Flags, Cr4Flags, EferFlags};
 
 use crate::cpuid;
+use crate::fetch::GuestTables;
 
 /// DR6 as it reads after one kind of debug exception ("Debug Status Register (DR6)", 18.2.3).
 pub mod debug_status {
@@ -246,5 +247,21 @@ impl Controls {
             PagingMode::Off | PagingMode::Other => self.efer - long,
         };
         kept | EferFlags::NO_EXECUTE_ENABLE
+    }
+}
+
+impl GuestTables for Controls {
+    #[inline]
+    fn mode(&self) -> PagingMode {
+        self.paging()
+    }
+
+    #[inline]
+    fn root(&self) -> Gpa {
+        self.root()
+    }
+
+    fn regime(&self) -> Regime {
+        self.regime()
     }
 }

@@ -4,70 +4,38 @@
 //! whoever carries it out only has to move on.
 
 use arch::exit::{Exit, MemoryExit, Transfer};
-use paging::addr::{Gpa, Gva};
+use paging::addr::Gva;
 use paging::attrs::{Access, Kind};
 use paging::fault::Fault;
-use paging::mem::Memory;
+use paging::mem::{Env, World};
 use probe::Event;
 use x86_64::registers::control::Cr4Flags;
 use x86_64::registers::rflags::RFlags;
-use x86_decode::{Instruction, Operand, Operation, Register};
+use x86_decode::{Operand, Operation, Register};
 
-use crate::fetch;
+use crate::fetch::{GuestTables, Opcode};
 use crate::hardware::{ControlAccess, Field, Hardware, Reason};
 use crate::vcpu::{Context, FaultCode, PageFault, USER};
 
 impl<H: Hardware> Context<H> {
-    /// The instruction at hand, where `translate` finds the guest's code.
-    pub fn instruction_at_hand(
-        &self,
-        memory: &impl Memory,
-        translate: impl FnMut(Gva) -> Option<Gpa>,
-    ) -> Option<Instruction> {
-        let mode = self.hardware.mode()?;
-        let at = match mode {
-            x86_decode::Mode::Bits64 => self.hardware.get(Field::Rip),
-            x86_decode::Mode::Bits32 => {
-                let linear = self.hardware.get(Field::CsBase) + self.hardware.get(Field::Rip);
-                u64::from(linear as u32)
-            }
-        };
-        fetch::fetch(memory, at, mode, translate).ok()
-    }
-
-    /// Why the guest was left. `translate` finds the guest's code.
-    #[inline]
-    pub fn exit(
+    /// Why the guest was left, whose tables are `tables`.
+    #[inline(always)]
+    pub(crate) fn exit<E: Env>(
         &mut self,
-        memory: &impl Memory,
-        translate: impl FnMut(Gva) -> Option<Gpa>,
+        world: &mut World<'_, E>,
+        tables: &impl GuestTables,
     ) -> Exit {
         if self.is_shut_down() {
             return Exit::Shutdown;
         }
-        let reason = self.hardware.reason(self.registers());
-        self.reason = reason;
         self.set_length(None);
-        match reason {
-            Reason::Cpuid => self.instruction(memory, translate, Exit::Register(Event::ExitCpuid)),
-            Reason::Hypercall => self.instruction(memory, translate, Exit::Hypercall),
+        match self.hardware.reason(self.registers()) {
+            Reason::Cpuid => {
+                self.reason = Reason::Cpuid;
+                self.known(world, tables, Opcode::CPUID, Exit::Register(Event::ExitCpuid))
+            }
+            Reason::Hypercall => self.known(world, tables, Opcode::VMMCALL, Exit::Hypercall),
             Reason::PageFault { at, error } => Exit::Memory(self.fault_of_pages(at, error)),
-            Reason::Control(Some(_)) => Exit::Register(Event::ExitControlRegister),
-            Reason::Control(None) => self.control_access(memory, translate),
-            Reason::ReadMsr | Reason::WriteMsr => {
-                self.instruction(memory, translate, Exit::Register(Event::ExitModelRegister))
-            }
-            Reason::Halt => self.instruction(memory, translate, Exit::Idle),
-            Reason::Xsetbv => {
-                self.instruction(memory, translate, Exit::Register(Event::ExitControlRegister))
-            }
-            Reason::Ignored => {
-                self.instruction(memory, translate, Exit::Register(Event::ExitOther))
-            }
-            Reason::Port(port) => {
-                self.set_instruction(None);
-                Exit::Port(port)
-            }
             Reason::Nested { at, fetch } => Exit::Memory(MemoryExit {
                 fault: Fault::Device { at },
                 fetch,
@@ -75,34 +43,80 @@ impl<H: Hardware> Context<H> {
                 maintenance: false,
             }),
             Reason::Interrupt => Exit::Interrupt,
+            Reason::Port(port) => {
+                self.set_instruction(None);
+                Exit::Port(port)
+            }
+            other => self.rare(world, tables, other),
+        }
+    }
+
+    /// The same for reasons that are not worth a place in the run loop.
+    #[inline(never)]
+    fn rare<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        tables: &impl GuestTables,
+        reason: Reason,
+    ) -> Exit {
+        let msr = Exit::Register(Event::ExitModelRegister);
+        self.reason = reason;
+        match reason {
+            Reason::Control(Some(_)) => Exit::Register(Event::ExitControlRegister),
+            Reason::Control(None) => self.control_access(world, tables),
+            Reason::ReadMsr => self.known(world, tables, Opcode::RDMSR, msr),
+            Reason::WriteMsr => self.known(world, tables, Opcode::WRMSR, msr),
+            Reason::Halt => self.known(world, tables, Opcode::HLT, Exit::Idle),
+            Reason::Xsetbv => {
+                let exit = Exit::Register(Event::ExitControlRegister);
+                self.known(world, tables, Opcode::XSETBV, exit)
+            }
+            Reason::Ignored => self.measured(world, tables, Exit::Register(Event::ExitOther)),
             Reason::Window => {
                 self.hardware.want_window(false);
                 Exit::Window
             }
             Reason::Debug(_) if self.is_stepping() => Exit::Step,
-            Reason::Debug(_)
-            | Reason::Exception(_)
-            | Reason::Undefined
-            | Reason::Refused
-            | Reason::NonMaskable
-            | Reason::Mode => Exit::Register(Event::ExitOther),
             Reason::Shutdown => Exit::Shutdown,
             Reason::Unknown(_) => Exit::Unknown,
+            _ => Exit::Register(Event::ExitOther),
         }
     }
 
-    /// `exit`, once it is known how long the instruction is that caused it.
-    #[inline]
-    fn instruction(
+    /// `exit`, once it is known how long the instruction is that caused it: `opcode`, perhaps behind
+    /// prefixes.
+    #[inline(always)]
+    fn known<E: Env>(
         &mut self,
-        memory: &impl Memory,
-        translate: impl FnMut(Gva) -> Option<Gpa>,
+        world: &mut World<'_, E>,
+        tables: &impl GuestTables,
+        opcode: Opcode,
         exit: Exit,
     ) -> Exit {
         if self.hardware.length().is_some() {
             return exit;
         }
-        match self.instruction_at_hand(memory, translate) {
+        match self.length_of(world, tables, opcode) {
+            Some(length) => {
+                self.set_length(Some(length));
+                exit
+            }
+            None => self.measured(world, tables, exit),
+        }
+    }
+
+    /// `exit`, once the instruction has been decoded that caused it.
+    #[inline(never)]
+    fn measured<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        tables: &impl GuestTables,
+        exit: Exit,
+    ) -> Exit {
+        if self.hardware.length().is_some() {
+            return exit;
+        }
+        match self.instruction_at_hand(world, tables) {
             Some(instruction) => {
                 self.set_length(Some(instruction.length));
                 exit
@@ -112,12 +126,12 @@ impl<H: Hardware> Context<H> {
     }
 
     /// Which control register the instruction at hand accesses.
-    fn control_access(
+    fn control_access<E: Env>(
         &mut self,
-        memory: &impl Memory,
-        translate: impl FnMut(Gva) -> Option<Gpa>,
+        world: &mut World<'_, E>,
+        tables: &impl GuestTables,
     ) -> Exit {
-        let Some(instruction) = self.instruction_at_hand(memory, translate) else {
+        let Some(instruction) = self.instruction_at_hand(world, tables) else {
             return Exit::Unknown;
         };
         self.set_length(Some(instruction.length));
@@ -172,12 +186,12 @@ impl<H: Hardware> Context<H> {
     }
 
     /// What the instruction at hand, which reaches a device, moves.
-    pub fn transfer_at_hand(
+    pub(crate) fn transfer_at_hand<E: Env>(
         &mut self,
-        memory: &impl Memory,
-        translate: impl FnMut(Gva) -> Option<Gpa>,
+        world: &mut World<'_, E>,
+        tables: &impl GuestTables,
     ) -> Option<Transfer> {
-        let instruction = self.instruction_at_hand(memory, translate)?;
+        let instruction = self.instruction_at_hand(world, tables)?;
         let (read, write) = (instruction.reads(), instruction.writes());
         let size = instruction.size.bytes();
         let string = matches!(

@@ -1,15 +1,140 @@
 //! Reading the instruction at hand, for hardware that tells no more than that there was one.
+//!
+//! The guest's tables lead to its code. A walk of them for each exit would cost more than the rest of
+//! the exit, so the way that the last walk took is remembered, with the entries that it read: while they hold what
+//! they held, the walk would find the same. Nobody has to say when a mapping changes, so this is as
+//! good under nested tables, which the guest changes unseen, as under shadows.
 
-use paging::addr::{Gpa, Gva, Index, PAGE_SIZE};
-use paging::mem::{ENTRY_SHIFT, Entries, Memory};
+use paging::addr::{Gpa, Gva, Index, Level, PAGE_SIZE};
+use paging::format::x64::{Regime, X64};
+use paging::mem::{ENTRY_SHIFT, Entries, Env, Memory, World};
+use paging::walk::{self, Step};
+use probe::{Event, Probe};
 use x86_decode::{Error, Instruction, Mode, decode};
+
+use crate::control::PagingMode;
+use crate::hardware::{Field, Hardware};
+use crate::vcpu::Context;
 
 /// The most bytes that an instruction has.
 const LONGEST: usize = 15;
 /// Bytes of the words that hold an instruction wherever it begins in the first.
 const WINDOW: usize = 24;
+/// How many tables there are on a way.
+const LEVELS: usize = Level::TOP.number() + 1;
+
+/// The guest's own tables, as a paging mode knows them.
+pub trait GuestTables {
+    /// How the guest's addresses are translated.
+    fn mode(&self) -> PagingMode;
+    /// Where its tables begin.
+    fn root(&self) -> Gpa;
+    /// What its registers say of them.
+    fn regime(&self) -> Regime;
+}
+
+/// The way of the last walk to the guest's code.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    root: Gpa,
+    /// The first address of the page or block that the code is in.
+    base: u64,
+    /// The bits of an address within it.
+    within: u64,
+    /// Where it is.
+    to: u64,
+    /// The entries that led to it.
+    steps: [Step; LEVELS],
+    /// How many.
+    count: usize,
+}
+
+impl Way {
+    /// None yet: its base is no page's.
+    pub const NONE: Self = Self {
+        root: Gpa::from_bits(0),
+        base: 1,
+        within: PAGE_SIZE - 1,
+        to: 0,
+        steps: [Step {
+            table: Gpa::from_bits(0).frame(),
+            index: Index::wrapping(0),
+            level: Level::PAGE,
+            raw: 0,
+        }; LEVELS],
+        count: 0,
+    };
+
+    /// Whether it leads to `at` from `root`, now as then.
+    #[inline(always)]
+    fn is_good(&self, memory: &impl Memory, root: Gpa, at: u64) -> bool {
+        at & !self.within == self.base
+            && root == self.root
+            && self.steps.iter().take(self.count).all(|step| {
+                memory.guest(step.table).is_some_and(|table| table.get(step.index) == step.raw)
+            })
+    }
+
+    /// Walks to `at`, which the guest has just fetched from, so that no right need be asked for.
+    #[cold]
+    fn find(memory: &impl Memory, tables: &impl GuestTables, at: u64) -> Option<Self> {
+        let mut way = Self { root: tables.root(), ..Self::NONE };
+        let roots = [way.root, Gpa::from_bits(0)];
+        let found =
+            walk::follow::<X64>(memory, &tables.regime(), roots, Gva::from_bits(at), |step| {
+                if let Some(place) = way.steps.get_mut(way.count) {
+                    *place = step;
+                    way.count += 1;
+                }
+            });
+        let found = found.ok()?;
+        way.within = found.level.size() - 1;
+        way.base = at & !way.within;
+        way.to = found.gpa.bits() & !way.within;
+        Some(way)
+    }
+}
+
+/// An instruction that is known by its first bytes, as long as it has no prefix.
+#[derive(Clone, Copy, Debug)]
+pub struct Opcode {
+    bytes: u32,
+    length: u8,
+}
+
+impl Opcode {
+    /// CPUID.
+    pub const CPUID: Self = Self::new([0x0f, 0xa2, 0], 2);
+    /// HLT.
+    pub const HLT: Self = Self::new([0xf4, 0, 0], 1);
+    /// RDMSR.
+    pub const RDMSR: Self = Self::new([0x0f, 0x32, 0], 2);
+    /// WRMSR.
+    pub const WRMSR: Self = Self::new([0x0f, 0x30, 0], 2);
+    /// VMMCALL.
+    pub const VMMCALL: Self = Self::new([0x0f, 0x01, 0xd9], 3);
+    /// XSETBV.
+    pub const XSETBV: Self = Self::new([0x0f, 0x01, 0xd1], 3);
+
+    const fn new(bytes: [u8; 3], length: u8) -> Self {
+        let [first, second, third] = bytes;
+        Self { bytes: u32::from_le_bytes([first, second, third, 0]), length }
+    }
+
+    /// Its length, if it is what stands at `at`. No answer where it may cross into another word.
+    #[inline(always)]
+    fn length_at(self, memory: &impl Memory, at: Gpa) -> Option<u8> {
+        let offset = (at.page_offset() & ((1 << ENTRY_SHIFT) - 1)) as u32;
+        let word = walk::load(memory, at)?;
+        let mask = u32::MAX >> (u32::BITS - 8 * u32::from(self.length));
+        let fits = offset + u32::from(self.length) <= 1 << ENTRY_SHIFT;
+        let found = (word >> (8 * offset)) as u32 & mask;
+        (fits && found == self.bytes).then_some(self.length)
+    }
+}
 
 /// The bytes of one page from `at` on, as many as an instruction may have, and how many there are.
+#[inline]
 fn bytes_at(memory: &impl Memory, at: Gpa) -> Option<([u8; WINDOW], usize, usize)> {
     let frame = memory.guest(at.frame())?;
     let offset = at.page_offset();
@@ -24,30 +149,92 @@ fn bytes_at(memory: &impl Memory, at: Gpa) -> Option<([u8; WINDOW], usize, usize
     Some((window, start, length))
 }
 
-/// The instruction at linear address `at`, where `translate` finds the guest's code.
-///
-/// # Errors
-///
-/// [`Error::Unknown`] also where no RAM is.
-pub fn fetch(
-    memory: &impl Memory,
-    at: u64,
-    mode: Mode,
-    mut translate: impl FnMut(Gva) -> Option<Gpa>,
-) -> Result<Instruction, Error> {
-    let here = translate(Gva::from_bits(at)).ok_or(Error::Unknown)?;
-    let (window, start, length) = bytes_at(memory, here).ok_or(Error::Unknown)?;
-    let bytes = window.get(start..start + length).unwrap_or_default();
-    match decode(bytes, mode) {
-        Err(Error::Truncated) if length < LONGEST => {}
-        decoded => return decoded,
+impl<H: Hardware> Context<H> {
+    /// The linear address of the instruction at hand, and how it is to be read.
+    #[inline(always)]
+    fn code(&self) -> Option<(u64, Mode)> {
+        let mode = self.hardware.mode()?;
+        let rip = self.hardware.get(Field::Rip);
+        Some(match mode {
+            Mode::Bits64 => (rip, mode),
+            Mode::Bits32 => {
+                (u64::from(self.hardware.get(Field::CsBase).wrapping_add(rip) as u32), mode)
+            }
+        })
     }
-    let beyond = at.wrapping_add(length as u64);
-    let there = translate(Gva::from_bits(beyond)).ok_or(Error::Unknown)?;
-    let (rest, _, _) = bytes_at(memory, there).ok_or(Error::Unknown)?;
-    let mut both = [0; LONGEST];
-    let (front, back) = both.split_at_mut(length);
-    front.copy_from_slice(bytes);
-    back.copy_from_slice(rest.get(..LONGEST - length).unwrap_or_default());
-    decode(&both, mode)
+
+    /// Where the guest's code byte at the linear address `at` is.
+    #[inline(always)]
+    fn find_code<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        tables: &impl GuestTables,
+        at: u64,
+    ) -> Option<Gpa> {
+        let span = world.probe.start();
+        let found = match tables.mode() {
+            PagingMode::Off => Some(Gpa::from_bits(at)),
+            PagingMode::Other => None,
+            PagingMode::FourLevel => {
+                let good = self.way.is_good(world.memory, tables.root(), at);
+                if !good {
+                    self.way = Way::find(world.memory, tables, at).unwrap_or(Way::NONE);
+                }
+                let known = at & !self.way.within == self.way.base;
+                known.then(|| Gpa::from_bits(self.way.to | at & self.way.within))
+            }
+        };
+        world.probe.stop(Event::ShGvaToGfn, span);
+        found
+    }
+
+    /// The length of the instruction at hand, if it is `opcode` without a prefix.
+    #[inline(always)]
+    pub(crate) fn length_of<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        tables: &impl GuestTables,
+        opcode: Opcode,
+    ) -> Option<u8> {
+        let (at, _) = self.code()?;
+        let here = self.find_code(world, tables, at)?;
+        opcode.length_at(world.memory, here)
+    }
+
+    /// The instruction at hand, by the guest's own `tables`.
+    #[inline]
+    pub(crate) fn instruction_at_hand<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        tables: &impl GuestTables,
+    ) -> Option<Instruction> {
+        let (at, mode) = self.code()?;
+        let here = self.find_code(world, tables, at)?;
+        let (window, start, length) = bytes_at(world.memory, here)?;
+        let bytes = window.get(start..start + length)?;
+        match decode(bytes, mode) {
+            Err(Error::Truncated) if length < LONGEST => {
+                self.instruction_across(world, tables, (at, mode), bytes)
+            }
+            decoded => decoded.ok(),
+        }
+    }
+
+    /// The same for one that may go on in the next page, of which `front` are the bytes up to its end.
+    #[cold]
+    fn instruction_across<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        tables: &impl GuestTables,
+        (at, mode): (u64, Mode),
+        front: &[u8],
+    ) -> Option<Instruction> {
+        let there = self.find_code(world, tables, at.wrapping_add(front.len() as u64))?;
+        let (back, _, _) = bytes_at(world.memory, there)?;
+        let mut both = [0; LONGEST];
+        let (first, second) = both.split_at_mut_checked(front.len())?;
+        first.copy_from_slice(front);
+        second.copy_from_slice(back.get(..second.len())?);
+        decode(&both, mode).ok()
+    }
 }

@@ -5,21 +5,18 @@
 
 use arch::exit::{Exit, MemoryExit, Stop, Transfer};
 use arch::{Mmu, Platform, Register};
-use paging::addr::{Gpa, GuestPhys, Gva, Hpa, Level};
-use paging::attrs::{Access, Kind};
+use paging::addr::{Gpa, GuestPhys, Hpa, Level};
 use paging::fault::Verdict;
-use paging::format::x64::X64;
 use paging::layout::Layout;
 use paging::mem::{Env, Memory, Tlb, World};
 use paging::nested::{self, Nested};
 use paging::tree::{MapError, Tools};
-use paging::walk;
 use x86_64::registers::control::{Cr0Flags, Cr4Flags, EferFlags};
 
-use crate::control::{Controls, PagingMode};
+use crate::control::Controls;
 use crate::hardware::{Field, Hardware};
 use crate::register::{self, Controlled};
-use crate::vcpu::{Context, USER};
+use crate::vcpu::Context;
 
 /// The MMU of a guest over nested tables.
 #[derive(Debug)]
@@ -60,34 +57,6 @@ fn controls<H: Hardware>(vcpu: &Context<H>) -> Controls {
     }
 }
 
-/// How a guest finds its code: by its own tables.
-#[derive(Clone, Copy)]
-struct Code {
-    controls: Controls,
-    user: bool,
-}
-
-impl Code {
-    fn of<H: Hardware>(vcpu: &Context<H>) -> Self {
-        Self { controls: controls(vcpu), user: vcpu.hardware.privilege() == USER }
-    }
-
-    fn find(&self, memory: &impl Memory, at: Gva) -> Option<Gpa> {
-        let Self { controls, user } = *self;
-        let roots = [controls.root(), Gpa::from_bits(0)];
-        match controls.paging() {
-            PagingMode::Off => Some(Gpa::from_bits(at.bits())),
-            PagingMode::FourLevel => {
-                let fetch = Access { kind: Kind::Execute, user, guarded: false };
-                walk::access::<X64>(memory, &controls.regime(), roots, at, fetch)
-                    .ok()
-                    .map(|found| found.gpa)
-            }
-            PagingMode::Other => None,
-        }
-    }
-}
-
 impl<H: Hardware, E: Env> Controlled<H, E> for NestedMmu {
     fn controls(&self, vcpu: &Context<H>) -> Controls {
         controls(vcpu)
@@ -116,9 +85,8 @@ impl<H: Hardware, P: Platform<Vcpu = Context<H>>> Mmu<P> for NestedMmu {
 
     #[inline]
     fn exit(&mut self, world: &mut World<'_, P::Env>, vcpu: &mut Context<H>) -> Exit {
-        let memory = world.memory;
-        let code = Code::of(vcpu);
-        vcpu.exit(memory, |at| code.find(memory, at))
+        let tables = controls(vcpu);
+        vcpu.exit(world, &tables)
     }
 
     fn fault(
@@ -164,9 +132,8 @@ impl<H: Hardware, P: Platform<Vcpu = Context<H>>> Mmu<P> for NestedMmu {
         vcpu: &mut Context<H>,
         _exit: &MemoryExit,
     ) -> Result<Transfer, Stop> {
-        let memory = world.memory;
-        let code = Code::of(vcpu);
-        vcpu.transfer_at_hand(memory, |at| code.find(memory, at)).ok_or(Stop::UndescribedAccess)
+        let tables = controls(vcpu);
+        vcpu.transfer_at_hand(world, &tables).ok_or(Stop::UndescribedAccess)
     }
 
     fn record_bytes(&self) -> usize {

@@ -121,15 +121,6 @@ impl ShadowMmu {
         }
     }
 
-    /// Where the guest finds its code, byte `at` of it.
-    fn find_code<E: Env>(&self, world: &mut World<'_, E>, at: Gva, user: bool) -> Option<Gpa> {
-        match self.controls.paging() {
-            PagingMode::FourLevel => self.shadow.gva_to_gfn(world, at, user).ok(),
-            PagingMode::Off => Some(Gpa::from_bits(at.bits())),
-            PagingMode::Other => None,
-        }
-    }
-
     /// Lets the guest carry out the store at hand itself, in one step for which the table is open.
     fn begin_step<H: Hardware, E: Env>(
         &mut self,
@@ -228,8 +219,7 @@ where
 
     #[inline]
     fn exit(&mut self, world: &mut World<'_, P::Env>, vcpu: &mut Context<H>) -> Exit {
-        let (memory, user) = (world.memory, vcpu.hardware.privilege() == USER);
-        let exit = vcpu.exit(memory, |at| self.find_code(world, at, user));
+        let exit = vcpu.exit(world, &self.controls);
         if self.step.is_some() && !matches!(exit, Exit::Step | Exit::Memory(_)) {
             // Something else came first; the store is begun anew.
             if self.end_step(world, vcpu, false).is_err() {
@@ -269,9 +259,7 @@ where
         if vcpu.hardware.injection().is_some() {
             return Err(Stop::EventToTable);
         }
-        let (memory, user) = (world.memory, vcpu.hardware.privilege() == USER);
-        let found = vcpu.instruction_at_hand(memory, |at| self.find_code(world, at, user));
-        if let Some(instruction) = found
+        if let Some(instruction) = vcpu.instruction_at_hand(world, &self.controls)
             && store::carry_out(&mut self.shadow, world, vcpu, &instruction, at, gpa)?
         {
             return Ok(());
@@ -301,9 +289,7 @@ where
         vcpu: &mut Context<H>,
         _exit: &MemoryExit,
     ) -> Result<Transfer, Stop> {
-        let (memory, user) = (world.memory, vcpu.hardware.privilege() == USER);
-        vcpu.transfer_at_hand(memory, |at| self.find_code(world, at, user))
-            .ok_or(Stop::UndescribedAccess)
+        vcpu.transfer_at_hand(world, &self.controls).ok_or(Stop::UndescribedAccess)
     }
 
     fn record_bytes(&self) -> usize {

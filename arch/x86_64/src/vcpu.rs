@@ -20,6 +20,7 @@ use x86_64::registers::rflags::RFlags;
 use x86_decode::{Instruction, Mode, Outcome, Segment, number};
 
 use crate::control::debug_status;
+use crate::fetch::Way;
 use crate::hardware::{Delivery, Field, Hardware, Reason, Registers};
 
 /// The privilege of user mode.
@@ -83,6 +84,8 @@ pub struct Context<H> {
     pub(crate) fault: PageFault,
     /// Whether the guest's page faults tell fetches: with EFER.NXE or CR4.SMEP they do.
     pub(crate) tells_fetches: bool,
+    /// The way to its code.
+    pub(crate) way: Way,
     /// CR8, where the hardware does not keep it.
     pub(crate) task_priority: u8,
     /// The instruction whose access to a device is at hand; `None` for one of a port.
@@ -112,6 +115,7 @@ impl<H: Hardware> Context<H> {
             reason: Reason::Interrupt,
             fault: PageFault { at: 0, code: FaultCode::empty() },
             tells_fetches: false,
+            way: Way::NONE,
             task_priority: 0,
             instruction: None,
             result: 0,
