@@ -114,10 +114,9 @@ fn structures(machine: &Machine, image: &Image, initrd: Option<Range<u64>>) -> R
         pc::LOW_END
     );
     let told = Told { ram: machine.memory, arguments: &machine.arguments, initrd };
-    let (make, magic): (fn(u64, &Told<'_>) -> Vec<u8>, u32) = match image.protocol {
-        Protocol::Multiboot => (multiboot::information, multiboot::MAGIC),
-        Protocol::Pvh | Protocol::DeviceTree => (pvh::information, 0),
-    };
+    let is_multiboot = image.protocol == Protocol::Multiboot;
+    let make = if is_multiboot { multiboot::information } else { pvh::information };
+    let magic = if is_multiboot { multiboot::MAGIC } else { 0 };
     let size = make(0, &told).len() as u64;
     let gpa = pc::LOW_END
         .checked_sub(size)

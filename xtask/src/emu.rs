@@ -30,10 +30,23 @@ use crate::setup::emulator::Emulator;
 
 /// How long the hypervisor has to answer when it is asked to stop.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// When it is asked again: it may not have been listening yet.
+const AGAIN: Duration = Duration::from_secs(1);
 /// How often the clock and Ctrl-C are looked at.
 const TICK: Duration = Duration::from_millis(50);
 /// How long the console is silent before a spinner says that something still runs.
 const SILENCE: Duration = Duration::from_secs(1);
+
+/// What an emulator is given to boot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Medium<'a> {
+    /// A kernel, loaded without firmware where the emulator can do that.
+    Kernel(&'a Path),
+    /// A disc.
+    Disc(&'a Path),
+    /// A disc, and the UEFI firmware that reads it.
+    Uefi(&'a Path, &'a Path),
+}
 
 /// What to boot, and how.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +56,7 @@ pub(crate) struct Boot<'a> {
     /// What emulates it.
     pub(crate) emulator: &'a Emulator,
     /// What it loads.
-    pub(crate) kernel: &'a Path,
+    pub(crate) medium: Medium<'a>,
     /// Whether a hypervisor runs: the machine has what it takes, and records are looked for.
     pub(crate) hypervisor: bool,
     /// Bytes of memory.
@@ -171,6 +184,7 @@ enum Due {
 struct Stop {
     end: End,
     asks_at: Option<Instant>,
+    asks_again_at: Instant,
     ends_at: Option<Instant>,
 }
 
@@ -179,6 +193,7 @@ impl Stop {
         Self {
             end: End::Off,
             asks_at: timeout.map(|timeout| Instant::now() + timeout),
+            asks_again_at: Instant::now(),
             ends_at: None,
         }
     }
@@ -186,7 +201,11 @@ impl Stop {
     fn due(&mut self, interrupted: bool) -> Due {
         let now = Instant::now();
         if let Some(ends_at) = self.ends_at {
-            return if now >= ends_at { Due::End } else { Due::Nothing };
+            return match now {
+                _ if now >= ends_at => Due::End,
+                _ if now >= self.asks_again_at => self.ask(now),
+                _ => Due::Nothing,
+            };
         }
         self.end = match (interrupted, self.asks_at) {
             (true, _) => End::Interrupted,
@@ -194,6 +213,11 @@ impl Stop {
             _ => return Due::Nothing,
         };
         self.ends_at = Some(now + PATIENCE);
+        self.ask(now)
+    }
+
+    fn ask(&mut self, now: Instant) -> Due {
+        self.asks_again_at = now + AGAIN;
         Due::Ask
     }
 }

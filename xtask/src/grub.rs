@@ -11,7 +11,6 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::emu::Boot;
 use crate::paths;
 use crate::process::quietly;
 use crate::scratch::Scratch;
@@ -34,12 +33,7 @@ pub(crate) struct Disc<'a> {
     pub(crate) initrd: Option<&'a Path>,
 }
 
-impl<'a> Disc<'a> {
-    /// The disc that boots the same as `-kernel` does.
-    pub(crate) const fn of(boot: &Boot<'a>) -> Self {
-        Self { kernel: boot.kernel, arguments: boot.arguments, initrd: boot.initrd }
-    }
-
+impl Disc<'_> {
     /// What GRUB has to do.
     fn commands(&self) -> String {
         let words = self.arguments.unwrap_or_default().split_whitespace().map(quoted);

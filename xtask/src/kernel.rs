@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::bundle::{self, Settings};
 use crate::computer::{Computer, Program};
@@ -20,6 +20,9 @@ const HOST_MEMORY: u64 = 4 << 30;
 const HOST_EXTRA: u64 = 3 << 30;
 /// What Bochs's has more than the guest's RAM where that is small: Bochs clears all of it first.
 const SMALL_EXTRA: u64 = 512 << 20;
+
+/// The most memory that Bochs's can have.
+const BOCHS_MEMORY: u64 = 2 << 30;
 
 /// A file to boot. One that was made for a single run is removed after it.
 #[derive(Debug)]
@@ -52,7 +55,8 @@ impl Kernel {
         let scratch = Scratch::new("kernel")?;
         let file = scratch.path().join("umbra.img");
         bundle::write(hypervisor, &bundle, &file)?;
-        Ok(Self { file, _scratch: Some(scratch), memory: host_memory(computer, machine.memory) })
+        let memory = host_memory(computer, machine.memory)?;
+        Ok(Self { file, _scratch: Some(scratch), memory })
     }
 
     /// Where it is.
@@ -61,11 +65,23 @@ impl Kernel {
     }
 }
 
-/// How much memory the computer has on which a hypervisor gives a guest so much.
-fn host_memory(computer: Computer, guest: u64) -> u64 {
-    match computer.program() {
+/// How much memory a computer has on which a hypervisor gives a guest so much. Fails if there is no
+/// such computer.
+pub(crate) fn host_memory(computer: Computer, guest: u64) -> Result<u64> {
+    let host = match computer.program() {
         Program::Qemu(_) => HOST_MEMORY.max(guest.next_multiple_of(LARGE) + HOST_EXTRA),
         Program::Bochs if guest < LARGE => guest + SMALL_EXTRA,
         Program::Bochs => guest.next_multiple_of(LARGE) + LARGE,
-    }
+    };
+    check_memory(computer, host)?;
+    Ok(host)
+}
+
+/// Fails unless a computer can have so much memory.
+pub(crate) fn check_memory(computer: Computer, memory: u64) -> Result<()> {
+    ensure!(
+        computer.program() != Program::Bochs || memory <= BOCHS_MEMORY,
+        "Bochs's machine has 2 GiB at most: give the guest 1GiB or less with --mem"
+    );
+    Ok(())
 }

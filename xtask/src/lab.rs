@@ -10,8 +10,8 @@ use crate::arch::Arch;
 use crate::build::{self, Variant};
 use crate::bundle::Settings;
 use crate::cli::{Paging, Probes};
-use crate::computer::{Computer, Program};
-use crate::emu::{self, Boot, Ran};
+use crate::computer::{Computer, Model, Program};
+use crate::emu::{self, Boot, Medium, Ran};
 use crate::kernel::Kernel;
 use crate::manifest::Machine;
 use crate::report::Report;
@@ -41,17 +41,51 @@ impl Mode {
     }
 }
 
+impl Computer {
+    /// The modes in which guests are tested on it.
+    pub(crate) fn modes(self) -> &'static [Mode] {
+        match self {
+            Self::Bochs(Model::PENRYN) => &[Mode::Under(Paging::Shadow)],
+            Self::Virt | Self::Q35(_) | Self::Bochs(_) => &Mode::ALL,
+        }
+    }
+}
+
+/// Where guests run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The computer.
+    pub(crate) computer: Computer,
+    /// What the guest has under it there.
+    pub(crate) mode: Mode,
+}
+
+impl Place {
+    /// All places where guests of an instruction set are tested.
+    pub(crate) fn all(arch: Arch) -> impl Iterator<Item = Self> {
+        let modes =
+            |&computer: &Computer| computer.modes().iter().map(move |&mode| (computer, mode));
+        arch.computers().iter().flat_map(modes).map(|(computer, mode)| Self { computer, mode })
+    }
+
+    /// Its name in the names of tests.
+    pub(crate) fn name(self) -> String {
+        match self.computer.name() {
+            "" => self.mode.name().to_owned(),
+            computer => format!("{computer}-{}", self.mode.name()),
+        }
+    }
+}
+
 /// One run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Run<'a> {
-    /// On what.
-    pub(crate) computer: Computer,
+    /// Where.
+    pub(crate) place: Place,
     /// The guest.
     pub(crate) guest: &'a str,
     /// Its arguments; without, the manifest's.
     pub(crate) arguments: Option<&'a str>,
-    /// What it runs on.
-    pub(crate) mode: Mode,
     /// What is recorded.
     pub(crate) probes: Probes,
     /// When it is stopped.
@@ -100,7 +134,8 @@ impl Lab {
         self.emulators.iter().map(|(_, emulator)| emulator.version.as_str()).collect()
     }
 
-    fn emulator(&self, program: Program) -> Result<&Emulator> {
+    /// An emulator that was found.
+    pub(crate) fn emulator(&self, program: Program) -> Result<&Emulator> {
         let found = self.emulators.iter().find(|(known, _)| *known == program);
         Ok(&found.context("there is no such emulator here")?.1)
     }
@@ -119,6 +154,7 @@ impl Lab {
 
     /// Runs a guest to its end.
     pub(crate) fn run(&self, run: &Run<'_>) -> Result<(Ran, Report)> {
+        let Place { computer, mode } = run.place;
         let image = self
             .guests
             .get(run.guest)
@@ -127,21 +163,21 @@ impl Lab {
         if let Some(arguments) = run.arguments {
             machine.arguments = arguments.to_owned();
         }
-        let kernel = match run.mode {
+        let kernel = match mode {
             Mode::Native => Kernel::native(image.clone(), &machine),
             Mode::Under(paging) => {
                 let settings = Settings::default();
                 let hypervisor = self.hypervisor(paging, run.probes)?;
-                Kernel::assemble(hypervisor, run.computer, &machine, image, settings)?
+                Kernel::assemble(hypervisor, computer, &machine, image, settings)?
             }
         };
         let ran = emu::boot(&Boot {
-            computer: run.computer,
-            emulator: self.emulator(run.computer.program())?,
-            kernel: kernel.path(),
-            hypervisor: run.mode != Mode::Native,
+            computer,
+            emulator: self.emulator(computer.program())?,
+            medium: Medium::Kernel(kernel.path()),
+            hypervisor: mode != Mode::Native,
             memory: kernel.memory,
-            arguments: (run.mode == Mode::Native).then_some(machine.arguments.as_str()),
+            arguments: (mode == Mode::Native).then_some(machine.arguments.as_str()),
             initrd: None,
             debug: None,
             timeout: Some(run.timeout),

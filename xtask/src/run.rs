@@ -13,15 +13,16 @@ use crate::arch::Arch;
 use crate::build;
 use crate::bundle::Settings;
 use crate::cli::{Bochs, How, Qemu, What};
-use crate::computer::{Accel, Computer};
-use crate::emu::{self, Boot, Ran};
-use crate::kernel::Kernel;
+use crate::computer::{Accel, Computer, Program};
+use crate::emu::{self, Boot, Medium, Ran};
+use crate::image::Image;
+use crate::kernel::{self, Kernel};
 use crate::manifest::{self, Machine};
 use crate::report::Report;
 use crate::setup::emulator::{self, Emulator};
 use crate::setup::{self, Install, kvm};
-use crate::table;
 use crate::toolchain::Toolchain;
+use crate::{multiboot, table};
 
 pub(crate) use self::summary::{ResultLine, native_status, results};
 
@@ -45,6 +46,24 @@ impl Plan {
         let stem = |file: &PathBuf| Some(file.file_stem()?.to_string_lossy().into_owned());
         let image = self.machine.image.as_ref().and_then(stem);
         self.guest.clone().or(image).unwrap_or_else(|| "image".to_owned())
+    }
+
+    /// Fails unless an image from outside the tree can be booted. A native one is QEMU's affair, and
+    /// under Bochs GRUB's.
+    fn check_image(&self, computer: Computer, native: bool) -> Result<()> {
+        let Some(file) = &self.machine.image else { return Ok(()) };
+        if !native {
+            Image::read(file, self.machine.arch, &self.machine.ram())?;
+        } else if computer.program() == Program::Bochs {
+            let shown = file.display();
+            let data = fs::read(file).with_context(|| format!("cannot read the image {shown}"))?;
+            ensure!(
+                multiboot::Header::find(&data).is_some(),
+                "the image {shown} has no multiboot header in its first 8 KiB, and GRUB, which starts it under \
+                 Bochs, wants one"
+            );
+        }
+        Ok(())
     }
 
     /// The image that the machine boots, built if it is a guest's.
@@ -82,6 +101,11 @@ pub(crate) fn bochs(options: &Bochs) -> Result<u8> {
 
 fn run(computer: Computer, options: &How) -> Result<u8> {
     let plan = plan(computer.arch(), &options.what)?;
+    plan.check_image(computer, options.native)?;
+    match options.native {
+        true => kernel::check_memory(computer, plan.machine.memory)?,
+        false => kernel::host_memory(computer, plan.machine.memory).map(drop)?,
+    }
     if computer == Computer::Q35(Accel::Kvm) {
         kvm::check(!options.native)?;
     }
@@ -93,7 +117,7 @@ fn run(computer: Computer, options: &How) -> Result<u8> {
     let boot = Boot {
         computer,
         emulator: &emulator,
-        kernel: made.kernel.path(),
+        medium: Medium::Kernel(made.kernel.path()),
         hypervisor: !options.native,
         memory: made.kernel.memory,
         arguments: options.native.then_some(plan.machine.arguments.as_str()),

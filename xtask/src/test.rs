@@ -3,6 +3,9 @@
 //! From the cheapest to the dearest: style, tests on this computer, what no compiler checks, bad
 //! input, and every guest in every mode in the emulator.
 
+mod deeds;
+mod discs;
+mod images;
 mod input;
 mod runs;
 mod tally;
@@ -10,70 +13,82 @@ mod whole;
 
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use self::tally::Tally;
 use crate::arch::Arch;
 use crate::cli::{self, Paging, Probes};
-use crate::computer::Program;
 use crate::lab::Lab;
 use crate::progress::Step;
 use crate::setup::{self, Need};
 use crate::toolchain::{Toolchain, host_cargo};
 use crate::{build, disasm, emu, process, tidy};
 
-/// The instruction set that is tested.
-const ARCH: Arch = Arch::Aarch64;
-
 /// `cargo xtask test`.
 pub(crate) fn run(options: &cli::Test) -> Result<u8> {
     let install = options.set_up.install();
-    setup::ensure(&[Need::Emulator(Program::Qemu(ARCH)), Need::Rustfmt, Need::Clippy], install)?;
-    let toolchain = setup::toolchain(ARCH, install)?;
-    setup::ensure(&[Need::BareClippy(ARCH)], install)?;
+    setup::ensure(&[Need::Rustfmt, Need::Clippy, Need::GrubUefi, Need::Ovmf], install)?;
+    let mut toolchains = Vec::new();
+    for arch in Arch::ALL {
+        setup::ensure(&setup::needs_of_all(arch), install)?;
+        toolchains.push((arch, setup::toolchain(arch, install)?));
+        setup::ensure(&[Need::BareClippy(arch)], install)?;
+    }
     let mut tally = Tally::new(options.filter.clone());
-    style(&mut tally, &toolchain)?;
+    tally.case("rustfmt", || quietly(host_cargo().args(["fmt", "--all", "--check"])));
+    tally.case("clippy: host", || {
+        quietly(host_cargo().args(["clippy", "--all-targets"]).args(DENY))
+    });
+    for (arch, toolchain) in &toolchains {
+        bare_style(&mut tally, *arch, toolchain)?;
+    }
     on_this_computer(&mut tally);
     tally.case("tidy: unsafe files", tidy::unsafe_files);
     tally.case("tidy: nothing left for later", tidy::nothing_left_for_later);
     tally.case("tidy: no machine paths", tidy::no_machine_paths);
-    match Lab::new(ARCH, &toolchain, &[Probes::Off, Probes::Counts, Probes::Full]) {
-        Ok(lab) => {
-            counters(&mut tally, &lab);
-            frames(&mut tally, &lab);
-            input::all(&mut tally)?;
-            whole::all(&mut tally)?;
-            runs::all(&mut tally, &lab)?;
+    input::all(&mut tally)?;
+    let mut computed = Vec::new();
+    for (arch, toolchain) in &toolchains {
+        match Lab::new(*arch, toolchain, &[Probes::Off, Probes::Counts, Probes::Full]) {
+            Ok(lab) => {
+                code(&mut tally, &lab);
+                whole::all(&mut tally, *arch)?;
+                images::all(&mut tally, *arch)?;
+                if *arch == Arch::X86_64 {
+                    discs::all(&mut tally, &lab)?;
+                }
+                computed.push(runs::all(&mut tally, &lab));
+            }
+            Err(error) => tally.fail(&format!("build, {}", arch.name()), &format!("{error:#}")),
         }
-        Err(error) => tally.fail("build", &format!("{error:#}")),
     }
+    runs::across(&mut tally, &computed);
     let status = tally.close();
     Ok(if emu::interrupted() { emu::INTERRUPTED } else { status })
 }
 
-fn style(tally: &mut Tally, toolchain: &Toolchain) -> Result<()> {
-    let deny = ["--", "-D", "warnings"];
-    tally.case("rustfmt", || quietly(host_cargo().args(["fmt", "--all", "--check"])));
-    tally.case("clippy: host", || {
-        quietly(host_cargo().args(["clippy", "--all-targets"]).args(deny))
-    });
+/// What every linter is told.
+const DENY: [&str; 3] = ["--", "-D", "warnings"];
+
+fn bare_style(tally: &mut Tally, arch: Arch, toolchain: &Toolchain) -> Result<()> {
+    let arch = arch.name();
     for paging in [Paging::Nested, Paging::Shadow] {
-        tally.case(&format!("clippy: hypervisor, {}", paging.name()), || {
+        tally.case(&format!("clippy: hypervisor, {arch}, {}", paging.name()), || {
             let mut clippy = toolchain.clippy();
             let features = format!("{},probes-full", paging.name());
             clippy
                 .args(["--package", "hv", "--no-default-features", "--features", &features])
-                .args(deny);
+                .args(DENY);
             quietly(&mut clippy)
         });
     }
     let guests = build::guest_names()?;
-    tally.case("clippy: guests", || {
+    tally.case(&format!("clippy: guests, {arch}"), || {
         let mut clippy = toolchain.clippy();
         for guest in &guests {
             clippy.args(["--package", guest]);
         }
-        quietly(clippy.args(["--package", "rt"]).args(deny))
+        quietly(clippy.args(["--package", "rt"]).args(DENY))
     });
     Ok(())
 }
@@ -122,34 +137,26 @@ fn count_results(text: &str) -> (u32, u32) {
     sums
 }
 
-fn counters(tally: &mut Tally, lab: &Lab) {
+/// What must not be in the machine code of any variant.
+fn code(tally: &mut Tally, lab: &Lab) {
+    let arch = lab.arch().name();
+    let nothing =
+        |found: Vec<String>| if found.is_empty() { Ok(()) } else { bail!("{}", found.join("; ")) };
     for paging in [Paging::Nested, Paging::Shadow] {
-        tally.case(&format!("probes off: no counter is read, {}", paging.name()), || {
-            let found = disasm::counter_reads(lab.hypervisor(paging, Probes::Off)?)?;
-            if found.is_empty() { Ok(()) } else { bail!("{}", found.join("; ")) }
+        tally.case(&format!("probes off: no counter is read, {arch}, {}", paging.name()), || {
+            nothing(disasm::counter_reads(lab.hypervisor(paging, Probes::Off)?)?)
         });
-    }
-    tally.case("probes full: the search finds the clock", || {
-        let found = disasm::counter_reads(lab.hypervisor(Paging::Nested, Probes::Full)?)?;
-        if found.is_empty() {
-            bail!("the search finds nothing where there is something")
-        } else {
-            Ok(())
-        }
-    });
-}
-
-/// No function of any variant takes much of the stack.
-fn frames(tally: &mut Tally, lab: &Lab) {
-    for paging in [Paging::Nested, Paging::Shadow] {
         for probes in [Probes::Off, Probes::Counts, Probes::Full] {
-            let name = format!("frames are small: {}, probes {}", paging.name(), probes.name());
-            tally.case(&name, || {
-                let found = disasm::large_frames(lab.hypervisor(paging, probes)?)?;
-                if found.is_empty() { Ok(()) } else { bail!("{}", found.join("; ")) }
-            });
+            let (paging_name, probes_name) = (paging.name(), probes.name());
+            let name = format!("frames are small: {arch}, {paging_name}, probes {probes_name}");
+            tally.case(&name, || nothing(disasm::large_frames(lab.hypervisor(paging, probes)?)?));
         }
     }
+    tally.case(&format!("probes full: the search finds the clock, {arch}"), || {
+        let found = disasm::counter_reads(lab.hypervisor(Paging::Nested, Probes::Full)?)?;
+        ensure!(!found.is_empty(), "the search finds nothing where there is something");
+        Ok(())
+    });
 }
 
 #[cfg(test)]

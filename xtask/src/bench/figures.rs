@@ -9,7 +9,7 @@ use crate::cli::{Paging, Probes};
 use crate::computer::Computer;
 use crate::emu::{End, Ran};
 use crate::golden;
-use crate::lab::{Lab, Mode, Run};
+use crate::lab::{Lab, Mode, Place, Run};
 use crate::progress::Step;
 use crate::report::Report;
 use crate::run::{ResultLine, results};
@@ -120,10 +120,9 @@ impl Figures {
 
 fn complete(lab: &Lab, guest: &str, mode: Mode, probes: Probes) -> Result<(Ran, Report)> {
     let (ran, report) = lab.run(&Run {
-        computer: Computer::Virt,
+        place: Place { computer: Computer::Virt, mode },
         guest,
         arguments: None,
-        mode,
         probes,
         timeout: TIMEOUT,
     })?;

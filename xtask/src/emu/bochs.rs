@@ -6,20 +6,19 @@
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::path::{self, Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::child::{self, Child, Line};
-use super::{Boot, Emulation};
+use super::{Boot, Emulation, Medium};
 use crate::computer::{Computer, Model};
 use crate::grub::{self, Disc};
 use crate::process;
 use crate::scratch::Scratch;
 
-/// The most memory it can have.
-const MOST_MEMORY: u64 = 2 << 30;
 /// What it panics with when the machine is switched off from within.
 const SHUTDOWN: &str = "shutdown requested";
 /// What precedes its reason to end, among its messages.
@@ -44,15 +43,20 @@ impl Bochs {
             boot.debug.is_none(),
             "Bochs serves no debugger: use `cargo xtask qemu --arch x86_64 --debug`"
         );
-        ensure!(
-            boot.memory <= MOST_MEMORY,
-            "Bochs's machine has 2 GiB at most: give the guest 1GiB or less with --mem"
-        );
         let scratch = Scratch::new("bochs")?;
         let file = |name: &str| scratch.path().join(name);
-        grub::write_small(&Disc::of(boot), &file("disc.iso"))?;
+        let disc = match boot.medium {
+            Medium::Kernel(kernel) => {
+                let (arguments, initrd) = (boot.arguments, boot.initrd);
+                grub::write_small(&Disc { kernel, arguments, initrd }, &file("disc.iso"))?;
+                PathBuf::from("disc.iso")
+            }
+            Medium::Disc(disc) => path::absolute(disc)?,
+            Medium::Uefi(..) => bail!("Bochs has no UEFI firmware"),
+        };
         let listener = TcpListener::bind("127.0.0.1:0").context("no port is free for Bochs")?;
-        let settings = settings(model, boot.memory >> 20, listener.local_addr()?.port());
+        let port = listener.local_addr()?.port();
+        let settings = settings(model, boot.memory >> 20, &disc, port);
         fs::write(file("bochsrc"), settings).context("cannot write Bochs's settings")?;
         fs::write(file("debugger"), "continue\n").context("cannot write Bochs's settings")?;
         let mut command = child::dying_with_us(&boot.emulator.program);
@@ -93,8 +97,8 @@ impl Emulation for Bochs {
 }
 
 /// What a machine is like: one instruction is one tick of its clock, and two runs are identical.
-fn settings(model: Model, mebibytes: u64, port: u16) -> String {
-    let model = model.name;
+fn settings(model: Model, mebibytes: u64, disc: &Path, port: u16) -> String {
+    let (model, disc) = (model.name, disc.display());
     format!(
         "\
 plugin_ctrl: biosdev=1, extfpuirq=1, serial=1, unmapped=1, iodebug=0, parallel=0, speaker=0
@@ -106,7 +110,7 @@ memory: guest={mebibytes}, host={mebibytes}
 cpu: model={model}, count=1, ips=4000000, reset_on_triple_fault=0
 clock: sync=none, time0=1000000000
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
-ata0-master: type=cdrom, path=disc.iso, status=inserted
+ata0-master: type=cdrom, path={disc}, status=inserted
 boot: cdrom
 com1: enabled=1, mode=socket-client, dev=127.0.0.1:{port}
 log: bochs.log

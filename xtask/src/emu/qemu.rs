@@ -6,7 +6,7 @@ use std::process::{Command, ExitStatus};
 use anyhow::{Context as _, Result};
 
 use super::child::{self, Child, Line};
-use super::{Boot, Emulation, monitor};
+use super::{Boot, Emulation, Medium, monitor};
 use crate::arch::Arch;
 use crate::computer::{Accel, Computer};
 
@@ -90,7 +90,11 @@ fn command(boot: &Boot<'_>, monitor: &monitor::Socket) -> Result<Command> {
     let mut command = child::dying_with_us(&boot.emulator.program);
     machine(&mut command, boot.computer, boot.hypervisor, boot.memory >> 20);
     command.args(["-monitor", "none", "-serial", "stdio", "-qmp", &monitor.argument()]);
-    command.arg("-kernel").arg(boot.kernel);
+    match boot.medium {
+        Medium::Kernel(kernel) => command.arg("-kernel").arg(kernel),
+        Medium::Disc(disc) => command.arg("-cdrom").arg(disc),
+        Medium::Uefi(disc, firmware) => command.arg("-cdrom").arg(disc).arg("-bios").arg(firmware),
+    };
     if let Some(arguments) = boot.arguments.filter(|arguments| !arguments.is_empty()) {
         command.args(["-append", arguments]);
     }

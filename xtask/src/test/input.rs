@@ -8,13 +8,11 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::images;
 use super::tally::Tally;
 use crate::arch::Arch;
 use crate::computer::Program;
 use crate::paths;
-
-/// The emulator of the first instruction set.
-const QEMU: Program = Program::Qemu(Arch::Aarch64);
 
 /// What a person asks for, and what the error must say.
 struct Input {
@@ -23,63 +21,74 @@ struct Input {
     says: &'static str,
 }
 
-const INPUTS: [Input; 11] = [
-    Input { name: "unknown guest", options: &["--guest", "nonesuch"], says: "the guests are: " },
-    Input { name: "unknown option", options: &["--nonesuch"], says: "--nonesuch" },
-    Input {
-        name: "unknown machine",
-        options: &["--machine", "no/such.toml"],
-        says: "no/such.toml",
-    },
-    Input {
-        name: "a machine that is none",
-        options: &["--machine", "Cargo.toml"],
-        says: "does not make sense",
-    },
-    Input { name: "unknown image", options: &["--image", "no/such.elf"], says: "no/such.elf" },
-    Input { name: "unknown initrd", options: &["--initrd", "no/such.cpio"], says: "no/such.cpio" },
-    Input {
-        name: "an absurd size",
-        options: &["--mem", "3parsecs"],
-        says: "write KiB, MiB or GiB",
-    },
-    Input { name: "an odd size", options: &["--mem", "3MiB"], says: "multiple of 2 MiB" },
-    Input {
-        name: "too little memory",
-        options: &["--mem", "2MiB"],
-        says: "give the guest more with --mem",
-    },
-    Input {
-        name: "image and guest",
-        options: &["--image", "a", "--guest", "b"],
-        says: "cannot be used with",
-    },
-    Input { name: "unknown paging", options: &["--paging", "nonesuch"], says: "nested, shadow" },
+const fn input(name: &'static str, options: &'static [&'static str], says: &'static str) -> Input {
+    Input { name, options, says }
+}
+
+const INPUTS: [Input; 21] = [
+    input("unknown guest", &["qemu", "--guest", "nonesuch"], "the guests are: "),
+    input("unknown option", &["qemu", "--nonesuch"], "--nonesuch"),
+    input("unknown machine", &["qemu", "--machine", "no/such.toml"], "no/such.toml"),
+    input("a machine that is none", &["qemu", "--machine", "Cargo.toml"], "does not make sense"),
+    input("unknown image", &["qemu", "--image", "no/such.elf"], "no/such.elf"),
+    input("unknown initrd", &["qemu", "--initrd", "no/such.cpio"], "no/such.cpio"),
+    input("an absurd size", &["qemu", "--mem", "3parsecs"], "write KiB, MiB or GiB"),
+    input("an odd size", &["qemu", "--mem", "3MiB"], "multiple of 2 MiB"),
+    input("too little memory", &["qemu", "--mem", "2MiB"], "give the guest more with --mem"),
+    input("image and guest", &["qemu", "--image", "a", "--guest", "b"], "cannot be used with"),
+    input("unknown paging", &["qemu", "--paging", "nonesuch"], "nested, shadow"),
+    input("unknown instruction set", &["qemu", "--arch", "riscv"], "aarch64, x86_64"),
+    input("unknown accelerator", &["qemu", "--accel", "magic"], "tcg, kvm"),
+    input("KVM on Arm", &["qemu", "--accel", "kvm"], "--arch x86_64"),
+    input(
+        "too much memory for a PC",
+        &["qemu", "--arch", "x86_64", "--mem", "4GiB"],
+        "3 GiB at most",
+    ),
+    input(
+        "an Arm machine for a PC",
+        &["qemu", "--arch", "x86_64", "--machine", "guests/machine.toml"],
+        "a PC's devices",
+    ),
+    input("unknown model", &["bochs", "--cpu", "z80"], "corei7_skylake_x"),
+    input("a debugger for Bochs", &["bochs", "--debug"], "cargo xtask qemu --arch x86_64 --debug"),
+    input("too much memory for Bochs", &["bochs", "--mem", "2GiB"], "1GiB or less with --mem"),
+    input("a disc for Arm", &["image", "--arch", "aarch64"], "--arch x86_64"),
+    input("no image for a disc", &["image", "--image", "no/such.elf"], "no/such.elf"),
 ];
 
 /// Runs them all.
 pub(super) fn all(tally: &mut Tally) -> Result<()> {
-    for input in &INPUTS {
-        tally.case(&format!("input: {}", input.name), || {
-            refused(tool()?.args(input.options), input.says)
+    for Input { name, options, says } in &INPUTS {
+        tally.case(&format!("input: {name}"), || refused(&mut tool(options)?, says));
+    }
+    for (name, file, options, says) in images::bad()? {
+        tally.case(&format!("input: {name}"), || {
+            refused(tool(options)?.arg("--image").arg(file), says)
         });
     }
     let old = old_emulator()?;
-    let cases = [
-        ("input: an emulator that is too old", old, "is version 7.2.0, older than"),
-        ("input: an emulator that is none", "/bin/true".into(), "does not say that it is QEMU"),
-        ("input: an emulator that is not there", "no/such".into(), "does not run"),
+    let qemu = Program::Qemu(Arch::Aarch64).variable();
+    let bochs = Program::Bochs.variable();
+    let cases: [(_, _, PathBuf, _, _); 5] = [
+        ("an emulator that is too old", qemu, old, "qemu", "is version 7.2.0, older than"),
+        ("an emulator that is none", qemu, "/bin/true".into(), "qemu", "does not say that it is"),
+        ("an emulator that is not there", qemu, "no/such".into(), "qemu", "does not run"),
+        ("a Bochs that is none", bochs, "/bin/true".into(), "bochs", "does not say that it is"),
+        ("a Bochs that is not there", bochs, "no/such".into(), "bochs", "does not run"),
     ];
-    for (name, program, says) in cases {
-        tally.case(name, || refused(tool()?.env(QEMU.variable(), program), says));
+    for (name, variable, program, command, says) in cases {
+        tally.case(&format!("input: {name}"), || {
+            refused(tool(&[command])?.env(variable, program), says)
+        });
     }
     Ok(())
 }
 
-/// This tool, about to run a guest.
-pub(super) fn tool() -> Result<Command> {
+/// This tool, about to do something without installing anything.
+pub(super) fn tool(options: &[&str]) -> Result<Command> {
     let mut command = Command::new(env::current_exe().context("this tool cannot find itself")?);
-    command.current_dir(paths::root()).args(["qemu", "--no-install"]);
+    command.current_dir(paths::root()).args(options).arg("--no-install");
     Ok(command)
 }
 

@@ -1,0 +1,58 @@
+//! What the guest that misbehaves can be told to do, and what must come of it.
+
+use crate::arch::Arch;
+
+/// The guest that does what a guest must not; its argument says what.
+pub(super) const MISBEHAVE: &str = "misbehave";
+
+/// What a case must come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Must {
+    /// The guest ends by itself, with this status.
+    End(u8),
+    /// It ends with a status that is not 0: its own, or that of a guest that was stopped.
+    Fail,
+    /// It goes on until the hypervisor is asked to end it.
+    GoOn,
+}
+
+/// What [`MISBEHAVE`] can be told to do, and what must come of it under nested and shadow paging.
+pub(super) type Deed = (&'static str, [Must; 2]);
+
+/// What it can be told on every processor.
+const DEEDS: [Deed; 9] = [
+    ("status", [Must::End(42); 2]),
+    ("panic", [Must::Fail; 2]),
+    ("calls", [Must::End(0); 2]),
+    ("phases", [Must::End(0); 2]),
+    ("garbage", [Must::Fail; 2]),
+    ("fault-loop", [Must::GoOn; 2]),
+    ("spin", [Must::GoOn; 2]),
+    ("sleep", [Must::GoOn; 2]),
+    ("privilege", [Must::Fail; 2]),
+];
+
+/// What it can be told on Arm.
+const DEEDS_AARCH64: [Deed; 9] = [
+    ("smc", [Must::End(0); 2]),
+    ("granule", [Must::GoOn, Must::Fail]),
+    ("nowhere", [Must::Fail; 2]),
+    ("beyond", [Must::Fail; 2]),
+    ("table-beyond", [Must::Fail; 2]),
+    ("table-device", [Must::Fail; 2]),
+    ("root-beyond", [Must::GoOn; 2]),
+    ("device-pair", [Must::Fail; 2]),
+    ("device-code", [Must::Fail; 2]),
+];
+
+/// What it can be told on x86-64.
+const DEEDS_X86_64: [Deed; 0] = [];
+
+/// All that it can be told on a processor.
+pub(super) fn of(arch: Arch) -> impl Iterator<Item = Deed> {
+    let own: &[Deed] = match arch {
+        Arch::Aarch64 => &DEEDS_AARCH64,
+        Arch::X86_64 => &DEEDS_X86_64,
+    };
+    DEEDS.into_iter().chain(own.iter().copied())
+}
