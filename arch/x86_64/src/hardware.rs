@@ -7,7 +7,7 @@
 use core::fmt::Debug;
 
 use arch::exit::Port;
-use paging::addr::{Gpa, Hpa};
+use paging::addr::{Gpa, Hpa, Level};
 use paging::format::Format;
 use paging::mem::Tag;
 use x86_decode::Mode;
@@ -277,6 +277,9 @@ pub trait Hardware: Sized + Debug {
     const NAME: &'static str;
     /// What CPUID tells a guest of how to call the hypervisor.
     const CALL: u32;
+
+    /// The largest leaf that its nested tables may have.
+    fn largest_leaf() -> Level;
 
     /// Makes a guest that begins at `entry` in 32-bit protected mode with flat segments: what PVH and
     /// multiboot start a kernel with. CR0 holds PE and what the hardware demands; CR3 and, under shadow

@@ -12,7 +12,7 @@ use alloc::boxed::Box;
 use core::arch::asm;
 use core::cell::Cell;
 
-use paging::addr::Hpa;
+use paging::addr::{Hpa, Level};
 use paging::format::x64::X64;
 use paging::mem::Tag;
 use x86_64::registers::control::{Cr0Flags, Efer, EferFlags};
@@ -195,6 +195,10 @@ impl Hardware for Svm {
     type Nested = X64;
     const NAME: &'static str = "svm";
     const CALL: u32 = hv_abi::pc::CALL_VMMCALL;
+
+    fn largest_leaf() -> Level {
+        crate::boot::largest_leaf()
+    }
 
     fn new(paging: Paging, entry: u32) -> Result<Self, Lack> {
         Self::enable(matches!(paging, Paging::Nested(_)))?;

@@ -26,7 +26,7 @@ pub mod vpid;
 use core::arch::asm;
 
 use hv_abi::pc;
-use paging::addr::Hpa;
+use paging::addr::{Hpa, Level};
 use paging::format::ept::Ept;
 use paging::mem::Tag;
 use x86_64::registers::control::{Cr0Flags, Cr2, Cr4Flags, Efer, EferFlags};
@@ -75,6 +75,9 @@ mod exceptions {
     /// Those that a guest could raise without end in delivering them: they always exit.
     pub(super) const ALWAYS: u32 = DEBUG | ALIGNMENT_CHECK;
 }
+
+/// DR7: an access to a debug register raises a debug exception.
+const DR7_GENERAL_DETECT: u64 = 1 << 13;
 
 /// A page fault's error code: every entry on the way was present.
 const PRESENT: u64 = 1 << 0;
@@ -192,6 +195,10 @@ impl Hardware for Vmx {
     type Nested = Ept;
     const NAME: &'static str = "vmx";
     const CALL: u32 = pc::CALL_VMCALL;
+
+    fn largest_leaf() -> Level {
+        capability::largest_leaf()
+    }
 
     fn new(paging: Paging, entry: u32) -> Result<Self, Lack> {
         let capability = capability::find(paging)?;
@@ -346,6 +353,10 @@ impl Hardware for Vmx {
     fn inject(&mut self, event: Delivery) {
         if event.error().is_some() {
             Guest::EntryErrorCode.write(event.code.into());
+        }
+        if event.is_exception() && event.vector() == exit::vector::DEBUG {
+            // Raising the exception would have cleared it; injecting it does not.
+            Guest::Dr7.write(Guest::Dr7.read() & !DR7_GENERAL_DETECT);
         }
         if event.is_software() {
             Guest::EntryInstructionLength.write(Field::ExitInstructionLength.read());

@@ -2,6 +2,7 @@
 //!
 //! Intel SDM vol. 3, appendix A, "VMX Capability Reporting Facility".
 
+use paging::addr::Level;
 use raw_cpuid::CpuId;
 use x86_64::registers::control::Cr0Flags;
 use x86_64::registers::model_specific::Msr;
@@ -45,6 +46,8 @@ bitflags::bitflags! {
     pub(super) struct Translation: u64 {
         const PAGE_WALK_4 = 1 << 6;
         const WRITE_BACK = 1 << 14;
+        const LEAVES_2M = 1 << 16;
+        const LEAVES_1G = 1 << 17;
         const INVEPT = 1 << 20;
         const INVEPT_SINGLE = 1 << 25;
         const INVEPT_ALL = 1 << 26;
@@ -189,6 +192,25 @@ pub(super) fn find(paging: Paging) -> Result<Capability, Lack> {
         translation,
         controls,
     })
+}
+
+/// The largest leaf that EPT may have; pages where there is no EPT.
+pub(super) fn largest_leaf() -> Level {
+    let more = Primary::ACTIVATE_SECONDARY_CONTROLS.bits();
+    let has_ept = is_there()
+        && Allowed::of(msr::VMX_PROCBASED_CTLS).allowed & more != 0
+        && Allowed::of(msr::VMX_PROCBASED_CTLS2).allowed & Secondary::ENABLE_EPT.bits() != 0;
+    if !has_ept {
+        return Level::PAGE;
+    }
+    let offered = Translation::from_bits_truncate(read(msr::VMX_EPT_VPID_CAP));
+    if offered.contains(Translation::LEAVES_1G) {
+        Level::BLOCK_1G
+    } else if offered.contains(Translation::LEAVES_2M) {
+        Level::BLOCK_2M
+    } else {
+        Level::PAGE
+    }
 }
 
 /// Chooses the controls. `exact`: the processor tells which of those that were once always on may be off.

@@ -41,8 +41,8 @@ pub(super) mod basic {
 }
 
 /// Vectors that are told apart.
-mod vector {
-    pub(super) const DEBUG: u8 = 1;
+pub(super) mod vector {
+    pub(in crate::vmx) const DEBUG: u8 = 1;
     pub(super) const PAGE_FAULT: u8 = 14;
 }
 
