@@ -3,7 +3,8 @@
 //! The guest's tables lead to its code. A walk of them for each exit would cost more than the rest of
 //! the exit, so the way that the last walk took is remembered, with the entries that it read: while they hold what
 //! they held, the walk would find the same. Nobody has to say when a mapping changes, so this is as
-//! good under nested tables, which the guest changes unseen, as under shadows.
+//! good under nested tables, which the guest changes unseen, as under shadows. In the same way a few
+//! instructions are remembered with the bytes that they were decoded from.
 
 use paging::addr::{Gpa, Gva, Index, Level, PAGE_SIZE};
 use paging::format::x64::{Regime, X64};
@@ -121,32 +122,64 @@ impl Opcode {
         Self { bytes: u32::from_le_bytes([first, second, third, 0]), length }
     }
 
-    /// Its length, if it is what stands at `at`. No answer where it may cross into another word.
+    /// Its length, if it is what `count` bytes begin with.
     #[inline(always)]
-    fn length_at(self, memory: &impl Memory, at: Gpa) -> Option<u8> {
-        let offset = (at.page_offset() & ((1 << ENTRY_SHIFT) - 1)) as u32;
-        let word = walk::load(memory, at)?;
+    fn length_in(self, bytes: u64, count: u32) -> Option<u8> {
         let mask = u32::MAX >> (u32::BITS - 8 * u32::from(self.length));
-        let fits = offset + u32::from(self.length) <= 1 << ENTRY_SHIFT;
-        let found = (word >> (8 * offset)) as u32 & mask;
-        (fits && found == self.bytes).then_some(self.length)
+        let fits = u32::from(self.length) <= count;
+        (fits && bytes as u32 & mask == self.bytes).then_some(self.length)
     }
 }
 
-/// The bytes of one page from `at` on, as many as an instruction may have, and how many there are.
-#[inline]
-fn bytes_at(memory: &impl Memory, at: Gpa) -> Option<([u8; WINDOW], usize, usize)> {
+/// Words that hold an instruction wherever it begins in the first.
+type Words = [u64; WINDOW >> ENTRY_SHIFT];
+
+/// The words of one page that the instruction at `at` is in.
+#[inline(always)]
+fn words_at(memory: &impl Memory, at: Gpa) -> Option<Words> {
     let frame = memory.guest(at.frame())?;
-    let offset = at.page_offset();
-    let first = (offset >> ENTRY_SHIFT) as u32;
-    let mut window = [0; WINDOW];
-    for (place, bytes) in window.chunks_exact_mut(1 << ENTRY_SHIFT).enumerate() {
-        let word = frame.get(Index::wrapping(first + place as u32));
-        bytes.copy_from_slice(&word.to_le_bytes());
+    let first = (at.page_offset() >> ENTRY_SHIFT) as u32;
+    Some(core::array::from_fn(|place| frame.get(Index::wrapping(first + place as u32))))
+}
+
+/// The bytes of `words` that belong to the page of `at`, from `at` on, as many as an instruction may
+/// have.
+fn bytes_of(words: Words, at: Gpa) -> ([u8; LONGEST], usize) {
+    let start = (at.page_offset() & ((1 << ENTRY_SHIFT) - 1)) as usize;
+    let mut bytes = [0; LONGEST];
+    let all = words.iter().flat_map(|word| word.to_le_bytes());
+    for (place, byte) in bytes.iter_mut().zip(all.skip(start)) {
+        *place = byte;
     }
-    let start = (offset & ((1 << ENTRY_SHIFT) - 1)) as usize;
-    let length = LONGEST.min((PAGE_SIZE - offset) as usize);
-    Some((window, start, length))
+    (bytes, LONGEST.min((PAGE_SIZE - at.page_offset()) as usize))
+}
+
+/// An instruction and what it was decoded from.
+#[derive(Clone, Copy, Debug)]
+struct Decoded {
+    /// Its linear address, and how it is read there.
+    at: u64,
+    mode: Mode,
+    words: Words,
+    instruction: Instruction,
+}
+
+/// How many instructions are remembered.
+const REMEMBERED: usize = 8;
+
+/// Instructions that were decoded lately, by the low bits of their addresses.
+#[derive(Clone, Copy, Debug)]
+pub struct Lately([Option<Decoded>; REMEMBERED]);
+
+impl Lately {
+    /// None yet.
+    pub const NONE: Self = Self([None; REMEMBERED]);
+
+    /// Where the instruction at `at` would be.
+    #[inline(always)]
+    fn place(&mut self, at: u64) -> Option<&mut Option<Decoded>> {
+        self.0.get_mut((at >> 2) as usize & (REMEMBERED - 1))
+    }
 }
 
 impl<H: Hardware> Context<H> {
@@ -188,6 +221,19 @@ impl<H: Hardware> Context<H> {
         found
     }
 
+    /// The bytes at RIP, up to the end of an aligned word, and how many they are. Bytes behind them are 0.
+    #[inline(always)]
+    pub(crate) fn first_bytes<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        tables: &impl GuestTables,
+    ) -> Option<(u64, u32)> {
+        let (at, _) = self.code()?;
+        let here = self.find_code(world, tables, at)?;
+        let offset = (here.page_offset() & ((1 << ENTRY_SHIFT) - 1)) as u32;
+        Some((walk::load(world.memory, here)? >> (8 * offset), (1 << ENTRY_SHIFT) - offset))
+    }
+
     /// The length of the instruction at hand, if it is `opcode` without a prefix.
     #[inline(always)]
     pub(crate) fn length_of<E: Env>(
@@ -196,9 +242,8 @@ impl<H: Hardware> Context<H> {
         tables: &impl GuestTables,
         opcode: Opcode,
     ) -> Option<u8> {
-        let (at, _) = self.code()?;
-        let here = self.find_code(world, tables, at)?;
-        opcode.length_at(world.memory, here)
+        let (bytes, count) = self.first_bytes(world, tables)?;
+        opcode.length_in(bytes, count)
     }
 
     /// The instruction at hand, by the guest's own `tables`.
@@ -210,13 +255,39 @@ impl<H: Hardware> Context<H> {
     ) -> Option<Instruction> {
         let (at, mode) = self.code()?;
         let here = self.find_code(world, tables, at)?;
-        let (window, start, length) = bytes_at(world.memory, here)?;
-        let bytes = window.get(start..start + length)?;
+        let words = words_at(world.memory, here)?;
+        if let Some(Some(known)) = self.lately.place(at)
+            && known.at == at
+            && known.words == words
+            && known.mode == mode
+        {
+            return Some(known.instruction);
+        }
+        self.decoded(world, tables, (at, mode), (words, here))
+    }
+
+    /// The same for one that is not remembered.
+    #[inline(never)]
+    fn decoded<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        tables: &impl GuestTables,
+        (at, mode): (u64, Mode),
+        (words, here): (Words, Gpa),
+    ) -> Option<Instruction> {
+        let (bytes, length) = bytes_of(words, here);
+        let bytes = bytes.get(..length)?;
         match decode(bytes, mode) {
             Err(Error::Truncated) if length < LONGEST => {
                 self.instruction_across(world, tables, (at, mode), bytes)
             }
-            decoded => decoded.ok(),
+            Err(_) => None,
+            Ok(instruction) => {
+                if let Some(place) = self.lately.place(at) {
+                    *place = Some(Decoded { at, mode, words, instruction });
+                }
+                Some(instruction)
+            }
         }
     }
 
@@ -230,7 +301,7 @@ impl<H: Hardware> Context<H> {
         front: &[u8],
     ) -> Option<Instruction> {
         let there = self.find_code(world, tables, at.wrapping_add(front.len() as u64))?;
-        let (back, _, _) = bytes_at(world.memory, there)?;
+        let (back, _) = bytes_of(words_at(world.memory, there)?, there);
         let mut both = [0; LONGEST];
         let (first, second) = both.split_at_mut_checked(front.len())?;
         first.copy_from_slice(front);

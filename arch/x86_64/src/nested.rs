@@ -35,7 +35,8 @@ impl NestedMmu {
         layout: &Layout,
         largest: Level,
     ) -> Result<Self, MapError> {
-        let nested: Nested<H::Nested> = Nested::new(tools, layout, Level::TOP, largest.min(H::largest_leaf()))?;
+        let nested: Nested<H::Nested> =
+            Nested::new(tools, layout, Level::TOP, largest.min(H::largest_leaf()))?;
         Ok(Self { root: tools.memory.frame_of(nested.root()).start() })
     }
 

@@ -9,7 +9,7 @@ use x86_decode::number;
 
 use crate::control::Controls;
 use crate::cpuid;
-use crate::hardware::{ControlAccess, Hardware, Reason};
+use crate::hardware::{ControlAccess, Field, Hardware, Reason};
 use crate::msr;
 use crate::regs;
 use crate::vcpu::Context;
@@ -42,6 +42,11 @@ pub fn emulate<H: Hardware, E: Env>(
     world: &mut World<'_, E>,
     vcpu: &mut Context<H>,
 ) -> Result<Register, Stop> {
+    if let Reason::Control(Some(ControlAccess::Read { control: 2, register })) = vcpu.reason {
+        let value = vcpu.hardware.get(Field::Cr2);
+        vcpu.set_register(register, value);
+        return Ok(Register::Done);
+    }
     let allowed = match vcpu.reason {
         Reason::Cpuid => {
             identify(vcpu, mode.controls(vcpu).cr4);
@@ -134,7 +139,6 @@ fn control<H: Hardware, E: Env>(
         ControlAccess::Read { control, register } => {
             let value = match control {
                 0 => before.cr0.bits(),
-                2 => vcpu.hardware.get(crate::hardware::Field::Cr2),
                 3 => before.cr3,
                 4 => before.cr4.bits(),
                 8 => u64::from(vcpu.task_priority),
@@ -144,7 +148,7 @@ fn control<H: Hardware, E: Env>(
             return Ok(true);
         }
         ControlAccess::Write { control: 2, value } => {
-            vcpu.hardware.set(crate::hardware::Field::Cr2, value);
+            vcpu.hardware.set(Field::Cr2, value);
             return Ok(true);
         }
         ControlAccess::Write { control: 8, value } => {

@@ -62,6 +62,11 @@ pub(crate) fn carry_out<H: Hardware, E: Env>(
     if address != at.bits() || gpa.page_offset() + size > PAGE_SIZE {
         return Ok(false);
     }
+    if let Some(value) = instruction.stored(|number| vcpu.register(number)) {
+        shadow.emulate_write(world, gpa, size.trailing_zeros(), value)?;
+        vcpu.skip();
+        return Ok(true);
+    }
     let old = if instruction.reads() {
         let Some(old) = read(world.memory, gpa, size) else { return Ok(false) };
         old

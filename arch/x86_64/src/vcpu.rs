@@ -20,7 +20,7 @@ use x86_64::registers::rflags::RFlags;
 use x86_decode::{Instruction, Mode, Outcome, Segment, number};
 
 use crate::control::debug_status;
-use crate::fetch::Way;
+use crate::fetch::{Lately, Way};
 use crate::hardware::{Delivery, Field, Hardware, Reason, Registers};
 
 /// The privilege of user mode.
@@ -86,6 +86,8 @@ pub struct Context<H> {
     pub(crate) tells_fetches: bool,
     /// The way to its code.
     pub(crate) way: Way,
+    /// The instructions of it that were decoded lately.
+    pub(crate) lately: Lately,
     /// CR8, where the hardware does not keep it.
     pub(crate) task_priority: u8,
     /// The instruction whose access to a device is at hand; `None` for one of a port.
@@ -116,6 +118,7 @@ impl<H: Hardware> Context<H> {
             fault: PageFault { at: 0, code: FaultCode::empty() },
             tells_fetches: false,
             way: Way::NONE,
+            lately: Lately::NONE,
             task_priority: 0,
             instruction: None,
             result: 0,
