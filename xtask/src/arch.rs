@@ -43,6 +43,14 @@ impl Arch {
         }
     }
 
+    /// The file that the figures of its budgets are saved in.
+    pub(crate) const fn bench_file(self) -> &'static str {
+        match self {
+            Self::Aarch64 => "bench.json",
+            Self::X86_64 => "bench-x86_64.json",
+        }
+    }
+
     /// Where RAM begins on the machines that its kernels know.
     pub(crate) const fn ram_base(self) -> u64 {
         match self {

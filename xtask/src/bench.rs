@@ -7,6 +7,7 @@
 mod budgets;
 mod compare;
 mod figures;
+mod limits;
 
 use std::fs;
 
@@ -31,7 +32,7 @@ pub(crate) fn run(options: &cli::Bench) -> Result<u8> {
     let figures = Figures::take(&lab)?;
     let budgets = budgets::all(&lab, &figures)?;
     print!("{}", render(&budgets));
-    let comparisons = [compare::mmu_ops(&figures), compare::memory_motion(&figures)];
+    let comparisons = [compare::mmu_ops(arch, &figures), compare::memory_motion(arch, &figures)];
     for comparison in &comparisons {
         print!("{comparison}");
     }
@@ -43,12 +44,15 @@ pub(crate) fn run(options: &cli::Bench) -> Result<u8> {
         missed.len()
     );
     for budget in &missed {
-        println!("MISSED: {} ({})", budget.name, budget.mode);
+        println!("MISSED: {} ({})", budget.name, budget.place);
     }
     if !missed.is_empty() {
-        println!("where the time goes: cargo xtask qemu --guest bench --paging shadow");
+        let arch = arch.name();
+        println!(
+            "where the time goes: cargo xtask qemu --arch {arch} --guest bench --paging shadow"
+        );
     }
-    let file = options.json.clone().unwrap_or_else(|| paths::own().join("bench.json"));
+    let file = options.json.clone().unwrap_or_else(|| paths::own().join(arch.bench_file()));
     let whole = json!({
         "tools": { "emulators": lab.versions(), "compiler": toolchain.compiler.version },
         "budgets": budgets.iter().map(Budget::json).collect::<Vec<_>>(),
@@ -61,8 +65,8 @@ pub(crate) fn run(options: &cli::Bench) -> Result<u8> {
 }
 
 fn render(budgets: &[Budget]) -> String {
-    let headings = ["budget", "mode", "figure", "limit", "of", "", "how it is measured"];
-    let mut table = table::table(&headings, &["mode", "of", "how it is measured"]);
+    let headings = ["budget", "where", "figure", "limit", "of", "", "how it is measured"];
+    let mut table = table::table(&headings, &["where", "of", "how it is measured"]);
     for budget in budgets {
         let verdict = match (budget.met(), budget.mandatory) {
             (true, _) => "met",
@@ -71,7 +75,7 @@ fn render(budgets: &[Budget]) -> String {
         };
         table.add_row(vec![
             Cell::new(budget.name),
-            Cell::new(budget.mode),
+            Cell::new(&budget.place),
             table::right(budget.figure.map_or_else(|| "none".to_owned(), amount)),
             table::right(amount(budget.limit)),
             Cell::new(budget.unit),

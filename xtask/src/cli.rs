@@ -268,7 +268,7 @@ pub(crate) struct Bench {
     /// Instruction set.
     #[arg(long, value_enum, default_value = "aarch64")]
     pub(crate) arch: Arch,
-    /// Where to save the figures [default: target/umbra/bench.json].
+    /// Where to save the figures [default: target/umbra/bench.json, on x86-64 bench-x86_64.json].
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     /// Whether missing tools may be installed.

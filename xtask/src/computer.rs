@@ -64,6 +64,16 @@ impl Computer {
         }
     }
 
+    /// Its name for a person.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Virt => "QEMU",
+            Self::Q35(Accel::Tcg) => "QEMU, SVM",
+            Self::Q35(Accel::Kvm) => "QEMU, KVM",
+            Self::Bochs(model) => model.name,
+        }
+    }
+
     /// Its name in the names of tests. Arm's, the first, has none.
     pub(crate) const fn name(self) -> &'static str {
         match self {

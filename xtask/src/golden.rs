@@ -37,8 +37,14 @@ const DURATIONS: [&str; 10] = [
 
 /// Accesses to the console for each character: its flags, and its data.
 const ACCESSES: u64 = 2;
-/// The events in which those accesses count.
-const PRINTING: [&str; 5] = ["data_abort", "sh_page_fault", "nested_fault", "mmio", "emulate_mmio"];
+/// The events in which those accesses count: where the console is in memory, and where it has ports.
+const PRINTING: [&[&str]; 2] = [
+    &["data_abort", "sh_page_fault", "nested_fault", "mmio", "emulate_mmio"],
+    &["io_port", "emulate_port"],
+];
+
+/// The event that tells the one from the other.
+const PORTS: &str = "emulate_port";
 
 /// What a guest computed: its result lines without durations. The same in every mode.
 pub(crate) fn computed(ran: &Ran) -> String {
@@ -57,9 +63,11 @@ pub(crate) fn computed(ran: &Ran) -> String {
 pub(crate) fn text(ran: &Ran, report: &Report) -> String {
     let mut out = computed(ran);
     let printed = ACCESSES * printed(ran);
+    let has_ports = report.functions.iter().any(|row| row.name == PORTS);
+    let printing = PRINTING[usize::from(has_ports)];
     let mut rows = |kind: &str, rows: &[Row]| {
         for row in rows {
-            let own = if PRINTING.contains(&row.name.as_str()) { printed } else { 0 };
+            let own = if printing.contains(&row.name.as_str()) { printed } else { 0 };
             let of = row.function.as_ref().map_or(String::new(), |function| format!("{function}."));
             line(&mut out, &format!("{kind} {of}{}", row.name), row.count.saturating_sub(own));
         }

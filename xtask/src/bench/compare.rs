@@ -1,8 +1,10 @@
 //! Figures that have no limit but neighbours: other hypervisors, other modes.
 
 use super::figures::Figures;
+use crate::arch::Arch;
 use crate::cli::Paging;
-use crate::lab::Mode;
+use crate::computer::{Computer, Model};
+use crate::lab::{Mode, Place};
 use crate::table::{cells, drawn, number, table};
 
 /// What stands where nothing was measured.
@@ -44,7 +46,7 @@ fn shown(value: Option<f64>) -> String {
 }
 
 /// `mmu-ops`, row by row.
-pub(super) fn mmu_ops(figures: &Figures) -> String {
+pub(super) fn mmu_ops(arch: Arch, figures: &Figures) -> String {
     let mut table = table(
         &[
             "operation",
@@ -59,8 +61,10 @@ pub(super) fn mmu_ops(figures: &Figures) -> String {
         &[],
     );
     for peer in &PEERS {
-        let ours = Mode::ALL
-            .map(|mode| shown(figures.result("mmu-ops", mode, ("row", peer.row), "median")));
+        let ours = Mode::ALL.map(|mode| {
+            let place = Place { computer: arch.computers()[0], mode };
+            shown(figures.result("mmu-ops", place, ("row", peer.row), "median"))
+        });
         let theirs = [peer.native, peer.kvm, peer.xen].map(str::to_owned);
         let line = std::iter::once(peer.row.to_owned()).chain(ours).chain(theirs);
         table.add_row(cells(peer.name, line));
@@ -71,20 +75,35 @@ pub(super) fn mmu_ops(figures: &Figures) -> String {
     )
 }
 
+/// Where the same guest ran natively: the models of Bochs do not differ in that.
+const fn native(computer: Computer) -> Computer {
+    match computer {
+        Computer::Bochs(_) => Computer::Bochs(Model::SKYLAKE),
+        Computer::Virt | Computer::Q35(_) => computer,
+    }
+}
+
 /// `memory-motion` in every mode.
-pub(super) fn memory_motion(figures: &Figures) -> String {
-    let mut table =
-        table(&["round", "native", "nested", "shadow", "nested/native", "shadow/native"], &[]);
-    for round in ["cold", "warm"] {
-        let of = |mode| figures.result("memory-motion", mode, ("round", round), "per_page");
+pub(super) fn memory_motion(arch: Arch, figures: &Figures) -> String {
+    let headings = ["round", "on", "native", "nested", "shadow", "nested/native", "shadow/native"];
+    let mut table = table(&headings, &["on"]);
+    for (&computer, round) in
+        arch.computers().iter().flat_map(|of| ["cold", "warm"].map(|round| (of, round)))
+    {
+        let of = |mode| {
+            let computer = if mode == Mode::Native { native(computer) } else { computer };
+            let place = Place { computer, mode };
+            figures.result("memory-motion", place, ("round", round), "per_page")
+        };
         let ratio = |mode| {
             let ratio = of(mode)? / of(Mode::Native)?;
             Some(format!("{ratio:.2}"))
         };
         let modes = [Paging::Nested, Paging::Shadow].map(Mode::Under);
         let ratios = modes.map(|mode| ratio(mode).unwrap_or_else(|| NOTHING.to_owned()));
-        table
-            .add_row(cells(round, Mode::ALL.map(|mode| shown(of(mode))).into_iter().chain(ratios)));
+        let on = std::iter::once(computer.title().to_owned());
+        let figures = Mode::ALL.map(|mode| shown(of(mode)));
+        table.add_row(cells(round, on.chain(figures).chain(ratios)));
     }
     format!(
         "\nmemory-motion, instructions for each page, probes off; the Xen study took 3.8 times native\n{}\n",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::cli::{Paging, Probes};
+use crate::cli::Probes;
 use crate::computer::Computer;
 use crate::emu::{End, Ran};
 use crate::golden;
@@ -16,16 +16,15 @@ use crate::run::{ResultLine, results};
 
 /// When a run is stopped.
 const TIMEOUT: Duration = Duration::from_secs(240);
-/// The guests that measure something.
-const GUESTS: [&str; 3] = ["bench", "mmu-ops", "memory-motion"];
-/// The guest whose whole report is compared between two runs.
-const TWICE: &str = "mmu-ops";
+/// The guests that measure something, and those of them that are run where an instruction takes long.
+const GUESTS: [&str; 3] = ["bench", "memory-motion", "mmu-ops"];
+const GUESTS_OF_BOCHS: [&str; 2] = ["bench", "memory-motion"];
 
 /// What one guest measured in one mode.
 #[derive(Debug)]
 pub(super) struct Measured {
     guest: &'static str,
-    mode: Mode,
+    place: Place,
     /// What it printed, the probes off.
     lines: Vec<ResultLine>,
     /// The report with counts.
@@ -36,72 +35,75 @@ pub(super) struct Measured {
 #[derive(Debug)]
 pub(super) struct Figures {
     measured: Vec<Measured>,
-    /// In how many lines two runs differed, by mode.
-    differences: Vec<(Paging, u64)>,
+    /// In how many lines two runs differed, by place.
+    differences: Vec<(Place, u64)>,
 }
 
 impl Figures {
     /// Runs everything.
     pub(super) fn take(lab: &Lab) -> Result<Self> {
         let mut measured = Vec::new();
-        for guest in GUESTS {
-            for mode in Mode::ALL {
-                let _step = Step::begin(format!("measuring {guest}, {}", mode.name()));
-                let (ran, _) = complete(lab, guest, mode, Probes::Off)?;
-                let counts = match mode {
+        for place in Place::all(lab.arch()) {
+            for &guest in guests(place.computer) {
+                let _step = Step::begin(format!("measuring {guest}, {}", place.name()));
+                let (ran, _) = complete(lab, guest, place, Probes::Off)?;
+                let counts = match place.mode {
                     Mode::Native => Report::default(),
-                    Mode::Under(_) => complete(lab, guest, mode, Probes::Counts)?.1,
+                    Mode::Under(_) => complete(lab, guest, place, Probes::Counts)?.1,
                 };
-                measured.push(Measured { guest, mode, lines: results(&ran.console), counts });
+                measured.push(Measured { guest, place, lines: results(&ran.console), counts });
             }
         }
         let mut differences = Vec::new();
-        for paging in [Paging::Nested, Paging::Shadow] {
-            let _step = Step::begin(format!("comparing two runs, {}", paging.name()));
-            let mode = Mode::Under(paging);
-            let [a, b] = [
-                complete(lab, TWICE, mode, Probes::Full)?.0,
-                complete(lab, TWICE, mode, Probes::Full)?.0,
-            ];
-            differences.push((paging, different_lines(&a, &b)));
+        for place in Place::all(lab.arch()).filter(|place| place.mode != Mode::Native) {
+            let _step = Step::begin(format!("comparing two runs, {}", place.name()));
+            let guest = guests(place.computer).last().copied().unwrap_or_default();
+            let run = || complete(lab, guest, place, Probes::Full);
+            differences.push((place, different_lines(&run()?.0, &run()?.0)));
         }
         Ok(Self { measured, differences })
     }
 
-    fn of(&self, guest: &str, mode: Mode) -> Option<&Measured> {
-        self.measured.iter().find(|measured| measured.guest == guest && measured.mode == mode)
+    fn of(&self, guest: &str, place: Place) -> Option<&Measured> {
+        self.measured.iter().find(|measured| measured.guest == guest && measured.place == place)
     }
 
     /// The value of `key` in the line of `guest` whose `column` is `row`.
     pub(super) fn result(
         &self,
         guest: &str,
-        mode: Mode,
+        place: Place,
         (column, row): (&str, &str),
         key: &str,
     ) -> Option<f64> {
-        let lines = &self.of(guest, mode)?.lines;
+        let lines = &self.of(guest, place)?.lines;
         let line =
             lines.iter().find(|line| line.fields.text(column).is_ok_and(|value| value == row))?;
         line.fields.decimal(key).ok()
     }
 
     /// Exits for each operation of a phase, over all phases of that name.
-    pub(super) fn exits_per_operation(&self, guest: &str, mode: Mode, phase: &str) -> Option<f64> {
-        let phases = self.of(guest, mode)?.counts.phases.iter().filter(|known| known.name == phase);
+    pub(super) fn exits_per_operation(
+        &self,
+        guest: &str,
+        place: Place,
+        phase: &str,
+    ) -> Option<f64> {
+        let phases =
+            self.of(guest, place)?.counts.phases.iter().filter(|known| known.name == phase);
         let (exits, operations) =
             phases.fold((0, 0), |sum, phase| (sum.0 + phase.exits, sum.1 + phase.ops));
         (operations > 0).then(|| exits as f64 / operations as f64)
     }
 
     /// The report with counts.
-    pub(super) fn counts(&self, guest: &str, mode: Mode) -> Option<&Report> {
-        Some(&self.of(guest, mode)?.counts)
+    pub(super) fn counts(&self, guest: &str, place: Place) -> Option<&Report> {
+        Some(&self.of(guest, place)?.counts)
     }
 
     /// In how many lines two runs differed.
-    pub(super) fn different_lines(&self, paging: Paging) -> Option<f64> {
-        self.differences.iter().find(|(of, _)| *of == paging).map(|(_, lines)| *lines as f64)
+    pub(super) fn different_lines(&self, place: Place) -> Option<f64> {
+        self.differences.iter().find(|(of, _)| *of == place).map(|(_, lines)| *lines as f64)
     }
 
     /// Everything, to be saved.
@@ -109,7 +111,7 @@ impl Figures {
         let all = self.measured.iter().map(|measured| {
             json!({
                 "guest": measured.guest,
-                "mode": measured.mode.name(),
+                "place": measured.place.name(),
                 "results": measured.lines,
                 "counts": measured.counts,
             })
@@ -118,17 +120,21 @@ impl Figures {
     }
 }
 
-fn complete(lab: &Lab, guest: &str, mode: Mode, probes: Probes) -> Result<(Ran, Report)> {
-    let (ran, report) = lab.run(&Run {
-        place: Place { computer: Computer::Virt, mode },
-        guest,
-        arguments: None,
-        probes,
-        timeout: TIMEOUT,
-    })?;
-    let name = mode.name();
+/// The guests that are measured on a computer. The last of them is the one whose whole report is
+/// compared between two runs.
+const fn guests(computer: Computer) -> &'static [&'static str] {
+    match computer {
+        Computer::Bochs(_) => &GUESTS_OF_BOCHS,
+        Computer::Virt | Computer::Q35(_) => &GUESTS,
+    }
+}
+
+fn complete(lab: &Lab, guest: &str, place: Place, probes: Probes) -> Result<(Ran, Report)> {
+    let (ran, report) =
+        lab.run(&Run { place, guest, arguments: None, probes, timeout: TIMEOUT })?;
+    let name = place.name();
     ensure!(ran.end == End::Off, "{guest}, {name}: it did not end in {} s", TIMEOUT.as_secs());
-    let status = match mode {
+    let status = match place.mode {
         Mode::Native => crate::run::native_status(&ran.console),
         Mode::Under(_) => report.verdict.as_ref().map(|verdict| verdict.status()),
     };

@@ -19,22 +19,23 @@ pub(super) enum Must {
 /// What [`MISBEHAVE`] can be told to do, and what must come of it under nested and shadow paging.
 pub(super) type Deed = (&'static str, [Must; 2]);
 
-/// What it can be told on every processor.
-const DEEDS: [Deed; 9] = [
+/// What it can be told on every processor, with the same outcome.
+const DEEDS: [Deed; 8] = [
     ("status", [Must::End(42); 2]),
     ("panic", [Must::Fail; 2]),
     ("calls", [Must::End(0); 2]),
     ("phases", [Must::End(0); 2]),
     ("garbage", [Must::Fail; 2]),
-    ("fault-loop", [Must::GoOn; 2]),
     ("spin", [Must::GoOn; 2]),
     ("sleep", [Must::GoOn; 2]),
-    ("privilege", [Must::Fail; 2]),
+    ("device-code", [Must::Fail; 2]),
 ];
 
 /// What it can be told on Arm.
-const DEEDS_AARCH64: [Deed; 9] = [
+const DEEDS_AARCH64: [Deed; 10] = [
     ("smc", [Must::End(0); 2]),
+    ("fault-loop", [Must::GoOn; 2]),
+    ("privilege", [Must::Fail; 2]),
     ("granule", [Must::GoOn, Must::Fail]),
     ("nowhere", [Must::Fail; 2]),
     ("beyond", [Must::Fail; 2]),
@@ -42,11 +43,29 @@ const DEEDS_AARCH64: [Deed; 9] = [
     ("table-device", [Must::Fail; 2]),
     ("root-beyond", [Must::GoOn; 2]),
     ("device-pair", [Must::Fail; 2]),
-    ("device-code", [Must::Fail; 2]),
 ];
 
-/// What it can be told on x86-64.
-const DEEDS_X86_64: [Deed; 0] = [];
+/// What it can be told on x86-64. A PC reads ones where it has nothing.
+const DEEDS_X86_64: [Deed; 18] = [
+    ("nowhere", [Must::End(0); 2]),
+    ("beyond", [Must::End(0); 2]),
+    ("table-beyond", [Must::End(0), Must::Fail]),
+    ("table-device", [Must::End(0), Must::Fail]),
+    ("triple-fault", [Must::Fail; 2]),
+    ("halt", [Must::GoOn; 2]),
+    ("reserved-msr", [Must::Fail; 2]),
+    ("virtualize", [Must::Fail; 2]),
+    ("other-call", [Must::Fail; 2]),
+    ("move-apic", [Must::Fail; 2]),
+    ("unknown-ports", [Must::End(0); 2]),
+    ("string-output", [Must::Fail; 2]),
+    ("root-beyond", [Must::Fail; 2]),
+    ("root-reserved", [Must::Fail; 2]),
+    ("device-wide", [Must::Fail; 2]),
+    ("paging-32", [Must::End(0), Must::Fail]),
+    ("paging-pae", [Must::End(0), Must::Fail]),
+    ("paging-5", [Must::Fail; 2]),
+];
 
 /// All that it can be told on a processor.
 pub(super) fn of(arch: Arch) -> impl Iterator<Item = Deed> {
