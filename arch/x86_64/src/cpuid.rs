@@ -166,6 +166,9 @@ pub fn is_extended_control(value: u64) -> bool {
     value & !facts().components == 0 && value & X87 != 0 && (value & AVX == 0 || value & SSE != 0)
 }
 
+/// The answer about the hypervisor's name.
+pub const NAME: Answer = [pc::LEAF_CALL, pc::NAME[0], pc::NAME[1], pc::NAME[2]];
+
 /// What the machine's own processor answers.
 fn host(leaf: u32, subleaf: u32) -> Answer {
     let answer = __cpuid_count(leaf, subleaf);
@@ -203,10 +206,7 @@ fn masked(leaf: u32, subleaf: u32) -> Answer {
 #[must_use]
 pub fn answer(leaf: u32, subleaf: u32, cr4: Cr4Flags, call: u32) -> Answer {
     match leaf {
-        pc::LEAF_NAME => {
-            let [ebx, ecx, edx] = pc::NAME;
-            [pc::LEAF_CALL, ebx, ecx, edx]
-        }
+        pc::LEAF_NAME => NAME,
         pc::LEAF_CALL => [call, 0, 0, 0],
         leaf::FEATURES => {
             let [eax, ebx, ecx, edx] = masked(leaf, subleaf);

@@ -164,6 +164,16 @@ struct Decoded {
     instruction: Instruction,
 }
 
+impl Decoded {
+    /// Whether it is what stands at `at`.
+    #[inline(always)]
+    fn is(&self, at: u64, mode: Mode, words: Words) -> bool {
+        // Without a loop: the words are compared in registers.
+        let differ = self.words.iter().zip(words).fold(self.at ^ at, |all, (a, b)| all | a ^ b);
+        differ == 0 && self.mode == mode
+    }
+}
+
 /// How many instructions are remembered.
 const REMEMBERED: usize = 8;
 
@@ -257,9 +267,7 @@ impl<H: Hardware> Context<H> {
         let here = self.find_code(world, tables, at)?;
         let words = words_at(world.memory, here)?;
         if let Some(Some(known)) = self.lately.place(at)
-            && known.at == at
-            && known.words == words
-            && known.mode == mode
+            && known.is(at, mode, words)
         {
             return Some(known.instruction);
         }

@@ -3,6 +3,7 @@
 
 use arch::Register;
 use arch::exit::Stop;
+use hv_abi::pc;
 use paging::mem::{Env, World};
 use x86_64::registers::control::{Cr0Flags, Cr4Flags};
 use x86_decode::number;
@@ -37,21 +38,41 @@ pub trait Controlled<H: Hardware, E: Env> {
 /// # Errors
 ///
 /// The reason for which the guest has to be stopped.
+#[inline]
 pub fn emulate<H: Hardware, E: Env>(
     mode: &mut impl Controlled<H, E>,
     world: &mut World<'_, E>,
     vcpu: &mut Context<H>,
 ) -> Result<Register, Stop> {
-    if let Reason::Control(Some(ControlAccess::Read { control: 2, register })) = vcpu.reason {
-        let value = vcpu.hardware.get(Field::Cr2);
-        vcpu.set_register(register, value);
-        return Ok(Register::Done);
-    }
-    let allowed = match vcpu.reason {
+    match vcpu.reason {
         Reason::Cpuid => {
-            identify(vcpu, mode.controls(vcpu).cr4);
-            true
+            let leaf = vcpu.register(number::RAX) as u32;
+            if leaf == pc::LEAF_NAME {
+                // What is asked most: the cheapest exit that there is.
+                set_answer(vcpu, cpuid::NAME);
+            } else {
+                let cr4 = mode.controls(vcpu).cr4;
+                identify(vcpu, leaf, cr4);
+            }
+            Ok(Register::Done)
         }
+        Reason::Control(Some(ControlAccess::Read { control: 2, register })) => {
+            let value = vcpu.hardware.get(Field::Cr2);
+            vcpu.set_register(register, value);
+            Ok(Register::Done)
+        }
+        _ => emulate_other(mode, world, vcpu),
+    }
+}
+
+/// The same for whatever is not asked at every turn.
+#[inline(never)]
+fn emulate_other<H: Hardware, E: Env>(
+    mode: &mut impl Controlled<H, E>,
+    world: &mut World<'_, E>,
+    vcpu: &mut Context<H>,
+) -> Result<Register, Stop> {
+    let allowed = match vcpu.reason {
         Reason::ReadMsr => read_msr(vcpu, &mode.controls(vcpu)),
         Reason::WriteMsr => write_msr(mode, world, vcpu)?,
         Reason::Control(Some(access)) => control(mode, world, vcpu, access)?,
@@ -78,9 +99,15 @@ pub fn emulate<H: Hardware, E: Env>(
 }
 
 /// CPUID.
-fn identify<H: Hardware>(vcpu: &mut Context<H>, cr4: Cr4Flags) {
-    let [leaf, subleaf] = [number::RAX, number::RCX].map(|number| vcpu.register(number) as u32);
-    let [eax, ebx, ecx, edx] = cpuid::answer(leaf, subleaf, cr4, H::CALL);
+#[inline(never)]
+fn identify<H: Hardware>(vcpu: &mut Context<H>, leaf: u32, cr4: Cr4Flags) {
+    let subleaf = vcpu.register(number::RCX) as u32;
+    set_answer(vcpu, cpuid::answer(leaf, subleaf, cr4, H::CALL));
+}
+
+/// Puts what CPUID answers into the registers that take it.
+#[inline(always)]
+fn set_answer<H: Hardware>(vcpu: &mut Context<H>, [eax, ebx, ecx, edx]: cpuid::Answer) {
     vcpu.set_register(number::RAX, u64::from(eax));
     vcpu.set_register(number::RBX, u64::from(ebx));
     vcpu.set_register(number::RCX, u64::from(ecx));

@@ -310,10 +310,8 @@ impl<H: Hardware> Vcpu for Context<H> {
         } else {
             self.hardware.enter::<false>(&mut self.registers)
         };
-        if let Some(event) = self.hardware.interrupted()
-            && !event.is_software()
-        {
-            self.hardware.inject(event);
+        if let Some(event) = self.hardware.interrupted() {
+            self.deliver_again(event);
         }
         stamp
     }
@@ -431,6 +429,15 @@ impl<H: Hardware> Vcpu for Context<H> {
 const ARGUMENTS: [u8; 4] = [number::RAX, number::RDI, number::RSI, number::RDX];
 
 impl<H: Hardware> Context<H> {
+    /// Delivers an event whose delivery was interrupted, unless the instruction that raised it is executed
+    /// again.
+    #[cold]
+    fn deliver_again(&mut self, event: Delivery) {
+        if !event.is_software() {
+            self.hardware.inject(event);
+        }
+    }
+
     /// Delivers an interrupt that was put off, or waits for the time when that can be done.
     #[cold]
     fn deliver_deferred(&mut self) {

@@ -42,7 +42,7 @@ use capability::{Capability, Fixed};
 use controls::{Entry, Interruptibility, Primary, Secondary};
 use exit::basic;
 use guest::Rights;
-use vmcs::{Field, Guest};
+use vmcs::{Field, Guest, Information};
 use vpid::Kinds;
 
 /// The guest's processor.
@@ -339,14 +339,14 @@ impl Hardware for Vmx {
     fn length(&self) -> Option<u64> {
         match self.reason {
             basic::EXCEPTION_OR_NMI | basic::EPT_VIOLATION => None,
-            _ => Some(Field::ExitInstructionLength.read()),
+            _ => Some(Information::InstructionLength.read()),
         }
     }
 
     #[inline(always)]
     fn interrupted(&self) -> Option<Delivery> {
-        let info = Field::VectoringInterruption.read() as u32;
-        (info & Delivery::VALID != 0).then(|| exit::event(info, Field::VectoringErrorCode))
+        let info = Information::Vectoring.read() as u32;
+        (info & Delivery::VALID != 0).then(|| exit::event(info, Information::VectoringErrorCode))
     }
 
     #[inline]
@@ -359,7 +359,7 @@ impl Hardware for Vmx {
             Guest::Dr7.write(Guest::Dr7.read() & !DR7_GENERAL_DETECT);
         }
         if event.is_software() {
-            Guest::EntryInstructionLength.write(Field::ExitInstructionLength.read());
+            Guest::EntryInstructionLength.write(Information::InstructionLength.read());
         }
         Guest::EntryInterruption.write(event.info.into());
     }

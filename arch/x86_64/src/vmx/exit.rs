@@ -8,7 +8,7 @@ use arch::exit::{Port, Transfer};
 use paging::addr::Gpa;
 use x86_64::registers::debug::Dr6;
 
-use super::vmcs::{Field, Guest};
+use super::vmcs::{Guest, Information};
 use crate::hardware::{ControlAccess, Delivery, Reason, Registers};
 
 /// Basic exit reasons.
@@ -69,7 +69,7 @@ const DEBUG_CONDITIONS: u64 = DEBUG_ADDRESSES | 1 << 13 | 1 << 14;
 const VIOLATION_FETCH: u64 = 1 << 2;
 
 /// The event of some interruption information, with the error code that `code` has if there is one.
-pub(super) fn event(info: u32, code: Field) -> Delivery {
+pub(super) fn event(info: u32, code: Information) -> Delivery {
     Delivery { info: info & EVENT, code: code.read() as u32 }
 }
 
@@ -90,8 +90,8 @@ pub(super) fn reason(reason: u32, registers: &Registers, narrow: impl FnOnce() -
         basic::CONTROL_REGISTER => control(registers, narrow),
         basic::IO => Reason::Port(port()),
         basic::EPT_VIOLATION => Reason::Nested {
-            at: Gpa::from_bits(Field::GuestPhysicalAddress.read()),
-            fetch: Field::ExitQualification.read() & VIOLATION_FETCH != 0,
+            at: Gpa::from_bits(Information::GuestPhysicalAddress.read()),
+            fetch: Information::Qualification.read() & VIOLATION_FETCH != 0,
         },
         basic::INVD => Reason::Ignored,
         basic::RDPMC => Reason::Refused,
@@ -110,10 +110,10 @@ pub(super) fn reason(reason: u32, registers: &Registers, narrow: impl FnOnce() -
 /// An exception, or an NMI, which is the machine's.
 #[inline]
 fn exception() -> Reason {
-    let info = Field::ExitInterruption.read() as u32;
+    let info = Information::Interruption.read() as u32;
     if info & (TYPE | 0xff) == EXCEPTION | u32::from(vector::PAGE_FAULT) {
-        let at = Field::ExitQualification.read();
-        return Reason::PageFault { at, error: Field::ExitErrorCode.read() as u32 };
+        let at = Information::Qualification.read();
+        return Reason::PageFault { at, error: Information::ErrorCode.read() as u32 };
     }
     other_exception(info)
 }
@@ -129,9 +129,9 @@ fn other_exception(info: u32) -> Reason {
         unsafe { asm!("int 2", options(nostack)) };
         return Reason::NonMaskable;
     }
-    let event = event(info, Field::ExitErrorCode);
+    let event = event(info, Information::ErrorCode);
     if event.is_exception() && event.vector() == vector::DEBUG {
-        let conditions = Field::ExitQualification.read() & DEBUG_CONDITIONS;
+        let conditions = Information::Qualification.read() & DEBUG_CONDITIONS;
         return Reason::Debug(Dr6::read_raw() & !DEBUG_ADDRESSES | conditions);
     }
     Reason::Exception(event)
@@ -141,7 +141,7 @@ fn other_exception(info: u32) -> Reason {
 /// Accesses").
 fn control(registers: &Registers, narrow: impl FnOnce() -> bool) -> Reason {
     const RSP: u8 = 4;
-    let qualification = Field::ExitQualification.read();
+    let qualification = Information::Qualification.read();
     let control = (qualification & 0xf) as u8;
     let register = (qualification >> 8 & 0xf) as u8;
     let access = match qualification >> 4 & 3 {
@@ -162,7 +162,7 @@ fn control(registers: &Registers, narrow: impl FnOnce() -> bool) -> Reason {
 
 /// An access to a port, by the exit qualification ("Exit Qualification for I/O Instructions").
 fn port() -> Port {
-    let qualification = Field::ExitQualification.read();
+    let qualification = Information::Qualification.read();
     let read = qualification & PORT_IN != 0;
     let transfer = Transfer {
         read,

@@ -9,7 +9,7 @@
 
 use core::arch::{asm, naked_asm};
 
-use super::vmcs::Field;
+use super::vmcs::{Field, Information};
 use crate::hardware::Registers;
 
 /// VM-instruction error: VMRESUME with a VMCS that has not been launched.
@@ -154,8 +154,8 @@ extern "C" fn switch<const STAMPED: bool>() {
         stamped = const STAMPED as u32,
         not_launched = const NOT_LAUNCHED,
         entry_failed = const ENTRY_FAILED,
-        instruction_error = const Field::InstructionError as u32,
-        exit_reason = const Field::ExitReason as u32,
+        instruction_error = const Information::InstructionError as u32,
+        exit_reason = const Information::Reason as u32,
         host_rsp = const Field::HostRsp as u32,
         host_rip = const Field::HostRip as u32,
     )

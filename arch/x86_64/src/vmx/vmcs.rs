@@ -5,7 +5,8 @@
 //! one they do nothing, as with a field that the processor does not have.
 //!
 //! Fields that only say where the guest stands are [`Guest`]'s, which anybody may write: whatever they hold,
-//! the guest reaches no more memory, and the host none less. The rest are [`Field`]'s.
+//! the guest reaches no more memory, and the host none less. Nobody writes those of [`Information`]. The rest are
+//! [`Field`]'s.
 
 use core::arch::asm;
 
@@ -67,7 +68,7 @@ pub(super) enum Guest {
     SysenterEip = 0x6826,
 }
 
-/// Fields by which a guest is kept where it belongs, and those that the processor reports in.
+/// Fields by which a guest is kept where it belongs, and the host where it was.
 #[derive(Clone, Copy, Debug)]
 #[repr(u32)]
 pub(super) enum Field {
@@ -81,7 +82,6 @@ pub(super) enum Field {
     HostTrSelector = 0x0c0c,
     MsrBitmap = 0x2004,
     EptPointer = 0x201a,
-    GuestPhysicalAddress = 0x2400,
     LinkPointer = 0x2800,
     GuestEfer = 0x2806,
     HostEfer = 0x2c02,
@@ -97,17 +97,9 @@ pub(super) enum Field {
     EntryControls = 0x4012,
     EntryMsrLoadCount = 0x4014,
     SecondaryControls = 0x401e,
-    InstructionError = 0x4400,
-    ExitReason = 0x4402,
-    ExitInterruption = 0x4404,
-    ExitErrorCode = 0x4406,
-    VectoringInterruption = 0x4408,
-    VectoringErrorCode = 0x440a,
-    ExitInstructionLength = 0x440c,
     HostSysenterCs = 0x4c00,
     Cr0Mask = 0x6000,
     Cr4Mask = 0x6002,
-    ExitQualification = 0x6400,
     GuestCr0 = 0x6800,
     GuestCr3 = 0x6802,
     GuestCr4 = 0x6804,
@@ -123,6 +115,21 @@ pub(super) enum Field {
     HostSysenterEip = 0x6c12,
     HostRsp = 0x6c14,
     HostRip = 0x6c16,
+}
+
+/// VM-exit information fields, in which the processor tells of an exit. Only the next one changes them.
+#[derive(Clone, Copy, Debug)]
+#[repr(u32)]
+pub(super) enum Information {
+    GuestPhysicalAddress = 0x2400,
+    InstructionError = 0x4400,
+    Reason = 0x4402,
+    Interruption = 0x4404,
+    ErrorCode = 0x4406,
+    Vectoring = 0x4408,
+    VectoringErrorCode = 0x440a,
+    InstructionLength = 0x440c,
+    Qualification = 0x6400,
 }
 
 impl Guest {
@@ -158,6 +165,21 @@ impl Field {
     pub(super) unsafe fn write(self, value: u64) {
         // SAFETY: the caller's promise.
         unsafe { vmwrite(self as u32, value) };
+    }
+}
+
+impl Information {
+    /// Reads the field. It is read where the value is used, and not if it is not.
+    #[inline(always)]
+    pub(super) fn read(self) -> u64 {
+        let value;
+        // SAFETY: as in `vmread`. Between two exits the field holds the same, and the way into the guest
+        // may change all memory as far as the compiler knows.
+        unsafe {
+            asm!("vmread {}, {}", out(reg) value, in(reg) u64::from(self as u32),
+                options(pure, readonly, nostack));
+        }
+        value
     }
 }
 
