@@ -4,6 +4,7 @@ pub(crate) mod addresses;
 mod paging;
 mod ports;
 mod processor;
+mod stack;
 
 use crate::Deed;
 
@@ -19,6 +20,7 @@ pub(crate) const DEEDS: &[Deed] = &[
     ("move-apic", processor::move_apic),
     ("unknown-ports", ports::unknown),
     ("string-output", ports::string_output),
+    ("stack-in-table", stack::in_table),
     ("root-beyond", addresses::root_beyond),
     ("root-reserved", addresses::root_reserved),
     ("device-wide", addresses::device_wide),

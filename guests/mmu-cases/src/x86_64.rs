@@ -8,6 +8,7 @@ mod invalidation;
 mod permissions;
 mod regime;
 mod reserved;
+mod stores;
 mod tags;
 mod user;
 
@@ -16,13 +17,14 @@ pub(crate) use regime::run_inside;
 use crate::Case;
 
 /// The groups of cases.
-pub(crate) const GROUPS: [&[Case]; 7] = [
+pub(crate) const GROUPS: [&[Case]; 8] = [
     permissions::CASES,
     reserved::CASES,
     invalidation::CASES,
     tags::CASES,
     regime::CASES,
     delivery::CASES,
+    stores::CASES,
     control::CASES,
 ];
 

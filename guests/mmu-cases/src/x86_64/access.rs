@@ -24,6 +24,8 @@ pub(crate) type Attempt = Result<u64, Trap>;
 
 /// The vector of a general protection exception.
 const GENERAL_PROTECTION: u64 = 13;
+/// RFLAGS.TF.
+const TRAP_FLAG: u64 = 1 << 8;
 /// The vector of a double fault.
 const DOUBLE_FAULT: u64 = 8;
 
@@ -49,11 +51,16 @@ pub(crate) const fn without_gate(vector: u8) -> Attempt {
     Err(Trap { vector: GENERAL_PROTECTION, error, address: 0 })
 }
 
+/// The trap behind an instruction that was executed with the trap flag set.
+pub(crate) const TRACED: Attempt = Err(Trap { vector: 1, error: 0, address: 0 });
+
 /// A breakpoint.
 pub(crate) const BREAKPOINT: Attempt = Err(Trap { vector: 3, error: 0, address: 0 });
 
 /// The last trap, as its three words.
 static TRAP: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+/// Where it came from.
+static ORIGIN: AtomicU64 = AtomicU64::new(0);
 /// Whether there was one.
 static TRAPPED: AtomicU64 = AtomicU64::new(0);
 
@@ -74,6 +81,7 @@ pub(crate) fn fault(exception: &Exception) -> Option<Fault> {
     for (word, value) in TRAP.iter().zip([exception.vector, exception.error, address]) {
         word.store(value, Relaxed);
     }
+    ORIGIN.store(exception.rip, Relaxed);
     TRAPPED.store(1, Relaxed);
     let other = Fault { address, cause: Cause::Permission, write: false };
     exception.fault().or_else(|| (recovery()[0] != 0).then_some(other))
@@ -93,6 +101,7 @@ pub(crate) fn skip(exception: &mut Exception, fault: Fault) {
         let words = &raw mut cases_recover;
         // SAFETY: as in `recovery`.
         unsafe { words.write_volatile([0, stack]) };
+        exception.rflags &= !TRAP_FLAG;
         exception.rip = to;
         exception.cs = CODE.into();
         exception.rsp = stack;
@@ -120,6 +129,17 @@ fn attempt(act: impl FnOnce() -> u64) -> Attempt {
         error |= PROTECTION;
     }
     Err(Trap { vector, error, address })
+}
+
+/// Makes an attempt by a function of attempt.s; also gives where the trap came from.
+pub(crate) fn trace(
+    function: unsafe extern "C" fn(u64, u64) -> u64,
+    first: u64,
+    second: u64,
+) -> (Attempt, u64) {
+    // SAFETY: the handler recovers from what traps; the cases store to memory of theirs.
+    let tried = attempt(|| unsafe { function(first, second) });
+    (tried, ORIGIN.load(Relaxed))
 }
 
 /// Reads eight bytes.

@@ -11,6 +11,8 @@
 .equ CODE_32,       0x38
 .equ FLAGS_PLAIN,   1 << 1                      // interrupts masked
 .equ CR0_PG,        1 << 31
+.equ TRAP_FLAG,     1 << 8
+.equ NO_PORT,       0x1234                      // at which there is nothing
 
 .section .bss.cases, "aw", @nobits
 .balign 16
@@ -75,6 +77,90 @@ ATTEMPT try_user, user_return
     mov     rax, rsi
     mov     rdi, rdx
     iretq
+
+// Executes one instruction with the trap flag set, which takes effect behind the instruction that sets
+// it; \name\()_end is where the trap then comes from. In: rdi, rsi = the instruction's own.
+.macro TRACED name, instruction:vararg
+ATTEMPT \name, traced
+    mov     r8, rbx
+    xor     eax, eax
+    mov     edx, NO_PORT
+    pushfq
+    or      qword ptr [rsp], TRAP_FLAG
+    popfq
+    \instruction
+    .global \name\()_end
+\name\()_end:
+    ud2
+.endm
+
+traced:
+    mov     rbx, r8
+    ret
+
+TRACED trace_store, mov [rdi], rsi
+TRACED trace_cpuid, cpuid
+TRACED trace_cr3, mov cr3, rdi
+TRACED trace_in, in al, dx
+
+// Executes one instruction in the shadow of STI, and then CLI. What waits must come in between.
+// In: rdi, rsi = the instruction's own.
+.macro SHADOWED name, instruction:vararg
+    .balign 16
+    .global \name
+\name:
+    push    rbx
+    xor     eax, eax
+    sti
+    \instruction
+    cli
+    pop     rbx
+    ret
+.endm
+
+SHADOWED shadow_store, mov [rdi], rsi
+SHADOWED shadow_cpuid, cpuid
+SHADOWED shadow_halt, hlt
+
+// Code for two pages: an instruction that stores zero at rdi, of which the page's last three bytes
+// hold the opcode, and the next page four bytes and a return.
+.balign 16
+.global straddling_code
+straddling_code:
+    mov     qword ptr [rdi], 0
+    ret
+
+// Stores eight bytes in compatibility mode: the upper half by MOV, the lower one by PUSH of four
+// bytes. In: rdi = an address below 4 GiB, rsi = what to store.
+.balign 16
+.global store_compatible
+store_compatible:
+    push    rbx
+    mov     rbx, rsp
+    mov     rdx, rsi
+    shr     rdx, 32
+    push    CODE_32
+    lea     rax, [rip + compatible]
+    push    rax
+    retfq
+.code32
+compatible:
+    mov     eax, DATA
+    mov     ds, eax
+    mov     ss, eax
+    mov     [edi + 4], edx
+    lea     esp, [edi + 4]
+    push    esi
+    mov     esp, ebx
+    push    CODE
+    mov     eax, offset long_again
+    push    eax
+    retf
+.code64
+long_again:
+    mov     esp, ebx
+    pop     rbx
+    ret
 
 done:
     mov     rsp, [rip + cases_recover + 8]
