@@ -92,7 +92,7 @@ pub(crate) fn write_large(disc: &Disc<'_>, file: &Path) -> Result<()> {
     let settings = scratch.path().join("grub.cfg");
     fs::write(&settings, disc.commands()).context("cannot write GRUB's commands")?;
     let mut grub = Command::new("grub-mkrescue");
-    grub.arg("-o").arg(file).arg("--").arg("-graft-points");
+    grub.arg("-o").arg(file);
     grub.arg(format!("/boot/grub/grub.cfg={}", settings.display())).args(disc.files());
     quietly(&mut grub, "making a disc")
 }
