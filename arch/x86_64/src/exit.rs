@@ -28,7 +28,6 @@ impl<H: Hardware> Context<H> {
         if self.is_shut_down() {
             return Exit::Shutdown;
         }
-        self.set_length(None);
         match self.hardware.reason(self.registers()) {
             Reason::Cpuid => {
                 self.reason = Reason::Cpuid;
@@ -45,6 +44,7 @@ impl<H: Hardware> Context<H> {
             Reason::Control(None) => self.control_access(world, tables),
             Reason::Interrupt => Exit::Interrupt,
             Reason::Port(port) => {
+                self.set_length(None);
                 self.set_instruction(None);
                 Exit::Port(port)
             }
@@ -62,6 +62,7 @@ impl<H: Hardware> Context<H> {
     ) -> Exit {
         let msr = Exit::Register(Event::ExitModelRegister);
         self.reason = reason;
+        self.set_length(None);
         match reason {
             Reason::Control(Some(_)) => Exit::Register(Event::ExitControlRegister),
             Reason::ReadMsr => self.known(world, tables, Opcode::RDMSR, msr),
@@ -71,7 +72,7 @@ impl<H: Hardware> Context<H> {
                 let exit = Exit::Register(Event::ExitControlRegister);
                 self.known(world, tables, Opcode::XSETBV, exit)
             }
-            Reason::Ignored => self.measured(world, tables, Exit::Register(Event::ExitOther)),
+            Reason::Ignored if !self.is_measured(world, tables) => Exit::Unknown,
             Reason::Window => {
                 self.hardware.want_window(false);
                 Exit::Window
@@ -83,7 +84,7 @@ impl<H: Hardware> Context<H> {
         }
     }
 
-    /// `exit`, once it is known how long the instruction is that caused it: `opcode`, perhaps behind
+    /// `exit`, if it can be told how long the instruction is that caused it: `opcode`, perhaps behind
     /// prefixes.
     #[inline(always)]
     fn known<E: Env>(
@@ -94,35 +95,26 @@ impl<H: Hardware> Context<H> {
         exit: Exit,
     ) -> Exit {
         if self.hardware.length().is_some() {
+            self.set_length(None);
             return exit;
         }
-        match self.length_of(world, tables, opcode) {
-            Some(length) => {
-                self.set_length(Some(length));
-                exit
-            }
-            None => self.measured(world, tables, exit),
+        let length = self.length_of(world, tables, opcode);
+        if length.is_some() {
+            self.set_length(length);
+            return exit;
         }
+        if self.is_measured(world, tables) { exit } else { Exit::Unknown }
     }
 
-    /// `exit`, once the instruction has been decoded that caused it.
+    /// Whether it can be told how long the instruction is that caused the exit, whatever it is.
     #[inline(never)]
-    fn measured<E: Env>(
-        &mut self,
-        world: &mut World<'_, E>,
-        tables: &impl GuestTables,
-        exit: Exit,
-    ) -> Exit {
+    fn is_measured<E: Env>(&mut self, world: &mut World<'_, E>, tables: &impl GuestTables) -> bool {
         if self.hardware.length().is_some() {
-            return exit;
+            return true;
         }
-        match self.instruction_at_hand(world, tables) {
-            Some(instruction) => {
-                self.set_length(Some(instruction.length));
-                exit
-            }
-            None => Exit::Unknown,
-        }
+        let found = self.instruction_at_hand(world, tables);
+        self.set_length(found.map(|instruction| instruction.length));
+        found.is_some()
     }
 
     /// Which control register the instruction at hand accesses.

@@ -69,15 +69,18 @@ impl Way {
     /// Whether it leads to `at` from `root`, now as then.
     #[inline(always)]
     fn is_good(&self, memory: &impl Memory, root: Gpa, at: u64) -> bool {
+        let holds = |step: &Step| {
+            memory.guest(step.table).is_some_and(|table| table.get(step.index) == step.raw)
+        };
+        let [first, second, third, fourth] = &self.steps;
         at & !self.within == self.base
             && root == self.root
-            && self.steps.iter().take(self.count).all(|step| {
-                memory.guest(step.table).is_some_and(|table| table.get(step.index) == step.raw)
-            })
+            && holds(first)
+            && holds(second)
+            && (self.count == 2 || holds(third) && (self.count == 3 || holds(fourth)))
     }
 
     /// Walks to `at`, which the guest has just fetched from, so that no right need be asked for.
-    #[cold]
     fn find(memory: &impl Memory, tables: &impl GuestTables, at: u64) -> Option<Self> {
         let mut way = Self { root: tables.root(), ..Self::NONE };
         let roots = [way.root, Gpa::from_bits(0)];
@@ -212,23 +215,37 @@ impl<H: Hardware> Context<H> {
         &mut self,
         world: &mut World<'_, E>,
         tables: &impl GuestTables,
-        at: u64,
+        (at, mode): (u64, Mode),
     ) -> Option<Gpa> {
         let span = world.probe.start();
-        let found = match tables.mode() {
-            PagingMode::Off => Some(Gpa::from_bits(at)),
-            PagingMode::Other => None,
-            PagingMode::FourLevel => {
-                let good = self.way.is_good(world.memory, tables.root(), at);
-                if !good {
-                    self.way = Way::find(world.memory, tables, at).unwrap_or(Way::NONE);
-                }
-                let known = at & !self.way.within == self.way.base;
-                known.then(|| Gpa::from_bits(self.way.to | at & self.way.within))
-            }
+        // Who executes 64-bit code translates by four levels.
+        let good = mode == Mode::Bits64 && self.way.is_good(world.memory, tables.root(), at);
+        let found = if good {
+            Some(Gpa::from_bits(self.way.to | at & self.way.within))
+        } else {
+            self.find_way(world, tables, at)
         };
         world.probe.stop(Event::ShGvaToGfn, span);
         found
+    }
+
+    /// The same by a walk, which is remembered.
+    #[inline(never)]
+    fn find_way<E: Env>(
+        &mut self,
+        world: &World<'_, E>,
+        tables: &impl GuestTables,
+        at: u64,
+    ) -> Option<Gpa> {
+        match tables.mode() {
+            PagingMode::Off => Some(Gpa::from_bits(at)),
+            PagingMode::Other => None,
+            PagingMode::FourLevel => {
+                self.way = Way::find(world.memory, tables, at).unwrap_or(Way::NONE);
+                let known = at & !self.way.within == self.way.base;
+                known.then(|| Gpa::from_bits(self.way.to | at & self.way.within))
+            }
+        }
     }
 
     /// The bytes at RIP, up to the end of an aligned word, and how many they are. Bytes behind them are 0.
@@ -238,8 +255,8 @@ impl<H: Hardware> Context<H> {
         world: &mut World<'_, E>,
         tables: &impl GuestTables,
     ) -> Option<(u64, u32)> {
-        let (at, _) = self.code()?;
-        let here = self.find_code(world, tables, at)?;
+        let code = self.code()?;
+        let here = self.find_code(world, tables, code)?;
         let offset = (here.page_offset() & ((1 << ENTRY_SHIFT) - 1)) as u32;
         Some((walk::load(world.memory, here)? >> (8 * offset), (1 << ENTRY_SHIFT) - offset))
     }
@@ -264,7 +281,7 @@ impl<H: Hardware> Context<H> {
         tables: &impl GuestTables,
     ) -> Option<Instruction> {
         let (at, mode) = self.code()?;
-        let here = self.find_code(world, tables, at)?;
+        let here = self.find_code(world, tables, (at, mode))?;
         let words = words_at(world.memory, here)?;
         if let Some(Some(known)) = self.lately.place(at)
             && known.is(at, mode, words)
@@ -308,7 +325,7 @@ impl<H: Hardware> Context<H> {
         (at, mode): (u64, Mode),
         front: &[u8],
     ) -> Option<Instruction> {
-        let there = self.find_code(world, tables, at.wrapping_add(front.len() as u64))?;
+        let there = self.find_code(world, tables, (at.wrapping_add(front.len() as u64), mode))?;
         let (back, _) = bytes_of(words_at(world.memory, there)?, there);
         let mut both = [0; LONGEST];
         let (first, second) = both.split_at_mut_checked(front.len())?;

@@ -432,6 +432,7 @@ impl<H: Hardware> Context<H> {
     /// Delivers an event whose delivery was interrupted, unless the instruction that raised it is executed
     /// again.
     #[cold]
+    #[inline(never)]
     fn deliver_again(&mut self, event: Delivery) {
         if !event.is_software() {
             self.hardware.inject(event);
