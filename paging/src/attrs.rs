@@ -46,6 +46,7 @@ pub struct Access {
 impl Access {
     /// The right that this access needs.
     #[must_use]
+    #[inline]
     pub const fn needs(self) -> Rights {
         match (self.kind, self.user) {
             (Kind::Read, true) => Rights::USER_READ,
@@ -59,6 +60,7 @@ impl Access {
 
     /// Whether a mapping that gives `rights` allows it.
     #[must_use]
+    #[inline]
     pub fn allowed_by(self, rights: Rights) -> bool {
         let fenced = self.guarded
             && !self.user

@@ -6,7 +6,7 @@
 use core::fmt::Debug;
 
 use crate::addr::{Addr, Frame, Gpa, GuestPhys, GuestVirt, HostPhys, Index, Level, Space};
-use crate::attrs::{Attrs, Kind, Rights};
+use crate::attrs::{Access, Attrs, Kind, Rights};
 use crate::entry::{Entry, Shadowed};
 use crate::fault::GuestFault;
 
@@ -123,6 +123,11 @@ pub trait GuestFormat: Format {
     fn accessed(raw: u64) -> bool;
     /// The rights that a leaf gives, before what `limits` of the tables above take away.
     fn rights(regime: &Self::Regime, raw: u64, limits: u64) -> Rights;
+    /// Whether a leaf under `limits` allows `access`: what its [rights](Self::rights) say.
+    #[inline]
+    fn allows(regime: &Self::Regime, raw: u64, limits: u64, access: Access) -> bool {
+        access.allowed_by(Self::rights(regime, raw, limits))
+    }
     /// Adds what the table entry `raw` takes away to `limits`, which begin as 0.
     fn limit(regime: &Self::Regime, limits: u64, half: usize, raw: u64) -> u64;
 }
@@ -167,6 +172,14 @@ pub trait ShadowFormat<G: GuestFormat>: Format {
     fn unknown(level: Level, raw: u64) -> u64;
     /// A live table entry without its table.
     fn forget_table(shadow: u64) -> u64;
+    /// The table that an entry leads to, if it is a [`Shadowed::Table`].
+    #[inline]
+    fn next_table(level: Level, shadow: u64) -> Option<Frame<HostPhys>> {
+        match Self::shadowed(level, shadow) {
+            Shadowed::Table(to) => Some(to),
+            _ => None,
+        }
+    }
     /// What an entry that these functions made means.
     fn shadowed(level: Level, shadow: u64) -> Shadowed;
 }

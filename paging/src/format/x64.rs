@@ -7,7 +7,7 @@
 use bitflags::bitflags;
 
 use crate::addr::{Addr, Frame, GuestPhys, GuestVirt, INDEX_BITS, Level, PAGE_SIZE, Space};
-use crate::attrs::{Attrs, Kind, Memory, Rights};
+use crate::attrs::{Access, Attrs, Kind, Memory, Rights};
 use crate::entry::Entry;
 use crate::fault::GuestFault;
 use crate::format::{Format, GuestFormat, Start};
@@ -261,9 +261,32 @@ impl GuestFormat for X64 {
         rights
     }
 
+    /// The same as of [`rights`](Self::rights), in fewer steps: a page fault takes them.
+    #[inline(always)]
+    fn allows(regime: &Regime, raw: u64, limits: u64, access: Access) -> bool {
+        let taken = Bits::from_bits_retain(Self::limit(regime, limits, 0, raw));
+        let user = !taken.contains(Bits::USER);
+        if access.user && !user {
+            return false;
+        }
+        match access.kind {
+            Kind::Execute => {
+                let protected = user && !access.user && regime.supervisor_execute_protect;
+                !taken.contains(Bits::EXECUTE_DISABLE) && !protected
+            }
+            kind => {
+                let fenced = user && !access.user && access.guarded;
+                let checked = access.user || regime.write_protect;
+                let writes = kind == Kind::Write && checked && taken.contains(Bits::WRITABLE);
+                !fenced && !writes
+            }
+        }
+    }
+
     /// Limits are the rights that are gone: R/W and U/S of a clear bit, XD of a set one.
     #[inline]
     fn limit(_regime: &Regime, limits: u64, _half: usize, raw: u64) -> u64 {
-        limits | !raw & TAKEN_BY_CLEAR.bits() | raw & Bits::EXECUTE_DISABLE.bits()
+        let taken = TAKEN_BY_CLEAR.union(Bits::EXECUTE_DISABLE).bits();
+        limits | (raw ^ TAKEN_BY_CLEAR.bits()) & taken
     }
 }

@@ -158,6 +158,17 @@ impl ShadowFormat<Self> for X64 {
         UNKNOWN
     }
 
+    #[inline(always)]
+    fn next_table(level: Level, shadow: u64) -> Option<Frame<HostPhys>> {
+        let large = match level {
+            Level::PAGE => return None,
+            Level::TOP => 0,
+            _ => Bits::LARGE.bits(),
+        };
+        let table = shadow & (UNKNOWN | large) == Bits::PRESENT.bits();
+        table.then(|| Addr::from_bits(shadow & ADDRESS).frame())
+    }
+
     #[inline]
     fn shadowed(level: Level, shadow: u64) -> Shadowed {
         match Self::decode::<HostPhys>(level, shadow) {

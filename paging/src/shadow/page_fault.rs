@@ -3,20 +3,65 @@
 
 use probe::{Event, Probe};
 
-use crate::addr::{Gva, Level};
+use crate::addr::{Frame, Gpa, GuestPhys, Gva, Index, Level};
 use crate::attrs::{Access, Kind};
+use crate::entry::Entry;
 use crate::fault::{GuestFault, Verdict};
-use crate::format::{GuestFormat, ShadowFormat};
+use crate::format::{GuestFormat, ShadowFormat, Start};
 use crate::mem::{Entries, Env, Memory, World};
-use crate::pool::OutOfFrames;
+use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::fill::Way;
 use crate::shadow::page::{Slot, Source};
+use crate::shadow::sync::LEVELS;
 use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Shadow};
 use crate::walk::{self, Step, Translation};
 
 /// The entries of a walk whose flags an access sets, from the root's on.
 struct Unmarked {
     steps: [Option<Step>; Level::TOP.number() + 1],
+}
+
+/// How far a walk through the shadow has come.
+#[derive(Clone, Copy)]
+struct Reach {
+    /// The shadow page.
+    page: PageId,
+    /// The entry of it that is next.
+    index: Index,
+    /// What the tables above take away.
+    limits: u64,
+}
+
+/// A frame of RAM.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Its place among them.
+    index: usize,
+    /// Whether it is a table that is shadowed.
+    is_table: bool,
+}
+
+/// Who allows an access.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Checked {
+    /// The hardware, as it is set while shadows are in use.
+    ByHardware,
+    /// Only the guest's registers.
+    ByRegisters,
+}
+
+/// An entry of a guest's leaf table to whose shadow the way is known.
+struct KnownLeaf {
+    /// The shadow page of the leaf table.
+    page: PageId,
+    /// The guest's table.
+    table: Frame<GuestPhys>,
+    /// The entry's place.
+    index: Index,
+    /// The guest's entry.
+    raw: u64,
+    /// What the tables above take away.
+    limits: u64,
 }
 
 impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
@@ -33,8 +78,124 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         if !present {
             return Ok(Verdict::Reflect(GuestFault::Translation(Level::PAGE)));
         }
+        match self.known_leaf(world, at) {
+            Some(leaf) if self.nodes.available() >= LEVELS => {
+                Ok(self.known_fault(world, at, access, &leaf))
+            }
+            _ => self.walked_fault(world, at, access),
+        }
+    }
+
+    /// The guest's leaf entry for `at`, by the way that the shadow knows. This is a walk of the guest's
+    /// tables: a shadow table entry is there only if the guest's has its accessed flag, and it has the
+    /// guest's limits.
+    #[inline(always)]
+    fn known_leaf<E: Env>(&self, world: &mut World<'_, E>, at: Gva) -> Option<KnownLeaf> {
+        let span = world.probe.start();
+        let found = self.find_leaf(world, at);
+        world.probe.stop(Event::GuestWalkTables, span);
+        found
+    }
+
+    #[inline(always)]
+    fn find_leaf<E: Env>(&self, world: &World<'_, E>, at: Gva) -> Option<KnownLeaf> {
+        let start = G::start(&self.regime, at)?;
+        let page = self.contexts.root(start.half)?;
+        let index = start.index(self.roots[start.half], at);
+        // Written out, for the levels to be constants.
+        let way = Reach { page, index, limits: 0 };
+        let way = self.down(world, at, start, Level::TOP, way)?;
+        let way = self.down(world, at, start, Level::BLOCK_1G, way)?;
+        let Reach { page, index, limits } = self.down(world, at, start, Level::BLOCK_2M, way)?;
+        let Source::Table(table) = self.pages[page.number() as usize].source else { return None };
+        let raw = world.memory.guest(table)?.get(index);
+        Some(KnownLeaf { page, table, index, raw, limits })
+    }
+
+    /// One level further on the way to `at`, unless the walk begins below it.
+    #[inline(always)]
+    fn down<E: Env>(
+        &self,
+        world: &World<'_, E>,
+        at: Gva,
+        start: Start,
+        level: Level,
+        way: Reach,
+    ) -> Option<Reach> {
+        if level > start.level {
+            return Some(way);
+        }
+        let entry = world.memory.table(way.page).get(way.index);
+        Some(Reach {
+            page: world.memory.page_of(S::next_table(level, entry)?)?,
+            index: Index::of(at.bits(), level.below()?),
+            limits: G::limit(&self.regime, way.limits, start.half, entry),
+        })
+    }
+
+    /// A fault at an entry of a leaf table that is shadowed.
+    #[inline(always)]
+    fn known_fault<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        at: Gva,
+        access: Access,
+        leaf: &KnownLeaf,
+    ) -> Verdict {
+        let raw = leaf.raw;
+        let Entry::Leaf(to) = G::decode::<GuestPhys>(Level::PAGE, raw) else {
+            // The fault was of before.
+            return self.retry(world, at);
+        };
+        if let Some(fault) = G::refusal(&self.regime, Level::PAGE, raw, to) {
+            return Verdict::Reflect(fault);
+        }
+        let Some(checked) = self.allower(raw, leaf.limits, access) else {
+            return Verdict::Reflect(GuestFault::Permission(Level::PAGE));
+        };
+        let place = self.place(to);
+        let marked = G::marked(Level::PAGE, raw, access.kind) != raw;
+        if marked {
+            self.mark_leaf(world, leaf, access.kind, place);
+        }
+        let gpa = Gpa::from_bits(to.start().bits() | at.page_offset());
+        match emulated(gpa, place, access, checked) {
+            Some(verdict) => verdict,
+            None if marked => Verdict::Resume,
+            None => self.retry(world, at),
+        }
+    }
+
+    /// Where in RAM `frame` is, unless it is none.
+    #[inline(always)]
+    fn place(&self, frame: Frame<GuestPhys>) -> Option<Place> {
+        let index = self.reach.ram_index(frame)?;
+        let is_table = self.records[0].get(index)?.shadows != 0;
+        Some(Place { index, is_table })
+    }
+
+    /// Who allows an access to the leaf `raw` under `limits`, unless nobody does.
+    #[inline(always)]
+    fn allower(&self, raw: u64, limits: u64, access: Access) -> Option<Checked> {
+        if G::allows(&G::enforced(&self.regime), raw, limits, access) {
+            Some(Checked::ByHardware)
+        } else if G::allows(&self.regime, raw, limits, access) {
+            Some(Checked::ByRegisters)
+        } else {
+            None
+        }
+    }
+
+    /// A fault on a way that is not known down to a leaf table.
+    #[inline(never)]
+    fn walked_fault<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        at: Gva,
+        access: Access,
+    ) -> Result<Verdict, OutOfFrames> {
         self.reserve(world, RESERVE_FRAMES, RESERVE_NODES)?;
-        let (found, unmarked) = match self.walk(world, at, access) {
+        let (found, unmarked) = match self.walk(world, at, access.kind) {
             Ok(walked) => walked,
             Err(fault) => {
                 if let GuestFault::Translation(_) = fault {
@@ -44,13 +205,13 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
                 return Ok(Verdict::Reflect(fault));
             }
         };
+        let Some(checked) = self.allower(found.leaf, found.limits, access) else {
+            return Ok(Verdict::Reflect(GuestFault::Permission(found.level)));
+        };
         let marked = self.mark(world, &unmarked, access.kind);
-        let frame = found.gpa.frame();
-        if self.reach.ram_index(frame).is_none() {
-            return Ok(Verdict::Device(found.gpa));
-        }
-        if access.kind == Kind::Write && (self.is_table(frame) || self.is_lent(&found, access)) {
-            return Ok(Verdict::Store(found.gpa));
+        let place = self.place(found.gpa.frame());
+        if let Some(verdict) = emulated(found.gpa, place, access, checked) {
+            return Ok(verdict);
         }
         Ok(match self.make_way(world, at)? {
             Way::Known if !marked => self.retry(world, at),
@@ -65,22 +226,17 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         &self,
         world: &mut World<'_, E>,
         at: Gva,
-        access: Access,
+        kind: Kind,
     ) -> Result<(Translation, Unmarked), GuestFault> {
         let span = world.probe.start();
         let mut unmarked = Unmarked { steps: [None; Level::TOP.number() + 1] };
         let found = walk::follow::<G>(world.memory, &self.regime, self.roots, at, |step| {
-            if G::marked(step.level, step.raw, access.kind) != step.raw {
+            if G::marked(step.level, step.raw, kind) != step.raw {
                 unmarked.steps[Level::TOP.number() - step.level.number()] = Some(step);
             }
         });
         world.probe.stop(Event::GuestWalkTables, span);
-        let found = found?;
-        if access.allowed_by(found.rights) {
-            Ok((found, unmarked))
-        } else {
-            Err(GuestFault::Permission(found.level))
-        }
+        found.map(|found| (found, unmarked))
     }
 
     /// Sets the flags that an access of `kind` sets in the guest's entries, in all their shadows too.
@@ -95,28 +251,64 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         any
     }
 
-    /// The same for one entry. Nothing is counted that makes the table suspect of being dead.
+    /// The same for the entry of a leaf table, which leads to the frame at `place`.
+    #[inline(always)]
+    fn mark_leaf<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        leaf: &KnownLeaf,
+        kind: Kind,
+        place: Option<Place>,
+    ) {
+        let (true, Some(place)) = (self.is_only_shadow(leaf), place) else {
+            let KnownLeaf { table, index, raw, .. } = *leaf;
+            return self.mark_entry(world, &Step { table, index, level: Level::PAGE, raw }, kind);
+        };
+        let Some(guest) = world.memory.guest(leaf.table) else { return };
+        let span = world.probe.start();
+        let raw = G::marked(Level::PAGE, leaf.raw, kind);
+        guest.set(leaf.index, raw);
+        // What `derive` makes of it, and what `replace` does: its shadow was unknown, or leads to the frame.
+        let slot = Slot::new(leaf.page, leaf.index);
+        if !G::accessed(leaf.raw)
+            && let Some(record) = self.records[0].get_mut(place.index)
+        {
+            record.leaves.add(&mut self.nodes, slot.bits());
+        }
+        let host = Frame::from_number(self.reach.backing().number() + place.index as u64);
+        let entry = S::shadow_leaf(Level::PAGE, raw, host, place.is_table);
+        self.write_at(world, slot, Level::PAGE, entry);
+        world.probe.stop(Event::L1ePropagate, span);
+    }
+
+    /// Whether the table of `leaf` is used at no other level.
+    #[inline(always)]
+    fn is_only_shadow(&self, leaf: &KnownLeaf) -> bool {
+        let record = self.reach.ram_index(leaf.table).and_then(|at| self.records[0].get(at));
+        record.is_some_and(|record| record.shadows == leaf.page.number())
+            && self.pages[leaf.page.number() as usize].next == 0
+    }
+
+    /// The same for any entry. Nothing is counted that makes the table suspect of being dead.
+    #[inline(never)]
     fn mark_entry<E: Env>(&mut self, world: &mut World<'_, E>, step: &Step, kind: Kind) {
         let Some(guest) = world.memory.guest(step.table) else { return };
         let raw = G::marked(step.level, step.raw, kind);
         guest.set(step.index, raw);
-        match self.only_shadow(step.table) {
-            Some(page) => self.propagate(world, Slot::new(page, step.index), raw),
-            None => {
-                for page in self.shadows_of(step.table) {
-                    if self.pages[page.number() as usize].source == Source::Table(step.table) {
-                        self.propagate(world, Slot::new(page, step.index), raw);
-                    }
-                }
+        for page in self.shadows_of(step.table) {
+            // Marking one may give up another.
+            if self.pages[page.number() as usize].source == Source::Table(step.table) {
+                self.propagate(world, Slot::new(page, step.index), raw);
             }
         }
     }
+}
 
-    /// Whether the guest's registers allow an access that the hardware, as it is set while shadows are in
-    /// use, does not.
-    #[inline(always)]
-    fn is_lent(&self, found: &Translation, access: Access) -> bool {
-        let enforced = G::enforced(&self.regime);
-        !access.allowed_by(G::rights(&enforced, found.leaf, found.limits))
-    }
+/// What is to be carried out by software of an access to `gpa`: one that reaches no RAM, a store to a table,
+/// and one that the hardware would not allow.
+#[inline(always)]
+fn emulated(gpa: Gpa, place: Option<Place>, access: Access, checked: Checked) -> Option<Verdict> {
+    let Some(place) = place else { return Some(Verdict::Device(gpa)) };
+    let refused = place.is_table || checked == Checked::ByRegisters;
+    (access.kind == Kind::Write && refused).then_some(Verdict::Store(gpa))
 }

@@ -32,7 +32,8 @@ struct Context {
 #[derive(Debug)]
 pub(super) struct Contexts {
     all: [Context; CONTEXTS],
-    current: Option<usize>,
+    /// The shadows of the current roots.
+    roots: [Option<PageId>; 2],
     time: u64,
 }
 
@@ -41,14 +42,14 @@ impl Contexts {
     pub(super) const NEW: Self = Self {
         all: [Context { guest: [Gpa::from_bits(0); 2], pages: [None; 2], used: 0, live: false };
             CONTEXTS],
-        current: None,
+        roots: [None; 2],
         time: 0,
     };
 
     /// The shadow of the current root `half`.
     #[inline]
     pub(super) fn root(&self, half: usize) -> Option<PageId> {
-        *self.all.get(self.current?)?.pages.get(half)?
+        *self.roots.get(half)?
     }
 
     /// Each set of roots that is kept, with its shadows.
@@ -60,7 +61,7 @@ impl Contexts {
 
     /// Whether `page` is a current root.
     pub(super) fn is_current_root(&self, page: PageId) -> bool {
-        self.current.is_some_and(|current| self.all[current].pages.contains(&Some(page)))
+        self.roots.contains(&Some(page))
     }
 }
 
@@ -127,9 +128,9 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
                 self.make_context(world, wanted)?
             }
         };
-        self.contexts.current = Some(chosen);
         let context = &mut self.contexts.all[chosen];
         context.used = self.contexts.time;
+        self.contexts.roots = context.pages;
         for page in context.pages.into_iter().flatten() {
             self.pages[page.number() as usize].young = true;
         }
@@ -224,7 +225,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
 
     /// Gives up every context.
     pub(super) fn drop_all_contexts<E: Env>(&mut self, world: &mut World<'_, E>) {
-        self.contexts.current = None;
+        self.contexts.roots = [None; 2];
         for place in 0..CONTEXTS {
             if self.contexts.all[place].live {
                 self.drop_context(world, place);

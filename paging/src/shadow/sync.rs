@@ -17,7 +17,7 @@ use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Shadow};
 use crate::walk::{self, Translation};
 
 /// At how many levels a table can be used: it has a shadow page for each at most.
-const LEVELS: usize = 4;
+pub(super) const LEVELS: usize = 4;
 /// Stores to a table after which its shadows are looked at.
 const STORES_TO_SUSPECT: u16 = 8;
 /// How many guest tables one instruction may have open.

@@ -101,7 +101,10 @@ impl<A: Arch> ShadowVm<A> {
     /// If it does not come to an end.
     pub fn step(&mut self, stores: &[(Gva, Access, Store)]) -> Vec<Seen> {
         for _ in 0..PATIENCE {
-            if let Some((at, user)) = self.fetched {
+            // A fetch that sets flags would be an access of its own.
+            if let Some((at, user)) = self.fetched
+                && self.way(at).iter().all(|step| !A::KEEPS_FLAGS || A::accessed(step.raw))
+            {
                 let fetch = Access { kind: Kind::Execute, user, guarded: false };
                 let _ = self.drive(at, fetch, true);
             }

@@ -250,6 +250,62 @@ fn accessed_flags_are_set_at_the_first_use_and_dirty_ones_at_the_first_write() {
 }
 
 #[test]
+fn each_entry_of_a_shared_table_has_a_flag_of_its_own() {
+    check(
+        "t0[0] = table t1
+         t0[1] = table t1 old
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[0] = page d1
+         root 0 t0
+         on
+         read 0:0.0.0.0
+         peek t0+8
+         read 0:1.0.0.0
+         peek t0+8
+         read 0:1.0.0.0
+         # Whoever clears it wants to know of the next use.
+         t0[1] = table t1 old
+         read 0:0.0.0.0
+         peek t0+8
+         write 0:1.0.0.0
+         peek t0+8",
+        "d1 exits=1
+         neither
+         d1 exits=1
+         accessed
+         d1 exits=0
+         d1 exits=0
+         neither
+         d1 exits=1
+         accessed",
+    );
+}
+
+/// More tables than frames: room is made, and what was given up comes back when it is used.
+#[test]
+fn frames_run_out() {
+    let mut fixture = String::from(
+        "machine frames=48
+         t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[0..511] = page d1 old clean
+         t2[4..51] = block b0
+         root 0 t0
+         on
+         read 0:0.0.0.200\n",
+    );
+    for block in 4..52 {
+        fixture += &format!("write 0:0.0.{block}.200\n");
+    }
+    fixture += "read 0:0.0.0.200\nread 0:0.0.0.200\nwrite 0:0.0.0.201\ncount shadows_evicted\n";
+    let said = scenario::run::<X64>(&fixture);
+    let last: Vec<_> = said.lines().rev().take(4).collect();
+    assert_eq!(last, ["shadows_evicted 1", "d1 exits=1", "d1 exits=0", "d1 exits=1"]);
+}
+
+#[test]
 fn flags_reach_every_shadow_of_a_table() {
     check(
         "t0[0] = table t1

@@ -169,6 +169,33 @@ proptest! {
         prop_assert_eq!(X64::is_stale(open, other), !for_software || bit == 11);
     }
 
+    /// The two ways to check an access are one.
+    #[test]
+    fn an_access_is_allowed_by_rights(
+        raw in any::<u64>(),
+        limits in any::<u64>(),
+        kind in prop::sample::select(vec![Kind::Read, Kind::Write, Kind::Execute]),
+        (user, guarded, wp, smep) in any::<(bool, bool, bool, bool)>(),
+    ) {
+        let regime = Regime { write_protect: wp, supervisor_execute_protect: smep, ..REGIME };
+        let limits = X64::limit(&regime, 0, 0, limits);
+        let access = Access { kind, user, guarded };
+        let allowed = access.allowed_by(X64::rights(&regime, raw, limits));
+        prop_assert_eq!(X64::allows(&regime, raw, limits, access), allowed);
+    }
+
+    /// The table that an entry leads to is what it means.
+    #[test]
+    fn a_next_table_is_a_shadowed_table(raw in any::<u64>(), level in (0_u8..4).prop_filter_map("a level", Level::new)) {
+        for raw in [raw, raw | 1, (raw | 1) & !(1 << 51)] {
+            let expected = match X64::shadowed(level, raw) {
+                Shadowed::Table(to) => Some(to),
+                _ => None,
+            };
+            prop_assert_eq!(X64::next_table(level, raw), expected);
+        }
+    }
+
     /// The flags that an access sets, and no others.
     #[test]
     fn flags_are_set_where_an_access_goes(level in (0_u8..4).prop_filter_map("a level", Level::new), raw in any::<u64>()) {
@@ -250,18 +277,18 @@ fn rights_are_those_of_the_architecture() {
     let wide = write | user;
     assert_eq!(of(&REGIME, write, wide), kernel);
     assert_eq!(of(&REGIME, wide, write), kernel);
-    assert_eq!(of(&REGIME, wide, wide), kernel - Rights::KERNEL_EXECUTE | all_user);
-    assert_eq!(of(&REGIME, user, wide), Rights::KERNEL_READ | all_user - Rights::USER_WRITE);
-    assert_eq!(of(&REGIME, wide, user), Rights::KERNEL_READ | all_user - Rights::USER_WRITE);
+    assert_eq!(of(&REGIME, wide, wide), (kernel - Rights::KERNEL_EXECUTE) | all_user);
+    assert_eq!(of(&REGIME, user, wide), Rights::KERNEL_READ | (all_user - Rights::USER_WRITE));
+    assert_eq!(of(&REGIME, wide, user), Rights::KERNEL_READ | (all_user - Rights::USER_WRITE));
     assert_eq!(of(&REGIME, write | never, wide), kernel - Rights::KERNEL_EXECUTE);
     assert_eq!(of(&REGIME, write, wide | never), kernel - Rights::KERNEL_EXECUTE);
     let old = Regime { supervisor_execute_protect: false, write_protect: false, ..REGIME };
     assert_eq!(of(&old, wide, wide), kernel | all_user);
     assert_eq!(of(&old, Bits::empty(), wide), kernel);
-    assert_eq!(of(&old, user, wide), kernel | all_user - Rights::USER_WRITE);
+    assert_eq!(of(&old, user, wide), kernel | (all_user - Rights::USER_WRITE));
     assert_eq!(
         of(&X64::enforced(&old), user, wide),
-        kernel - Rights::KERNEL_WRITE | all_user - Rights::USER_WRITE
+        (kernel - Rights::KERNEL_WRITE) | (all_user - Rights::USER_WRITE)
     );
     let guarded = Access { kind: Kind::Read, user: false, guarded: true };
     assert!(!guarded.allowed_by(of(&REGIME, wide, wide)));
