@@ -9,9 +9,9 @@ use crate::report::{Fields, Report};
 const TIMED_OUT: u8 = 124;
 
 /// What of a stopped vCPU tells at a glance where it was; the report has the rest.
-const STATE: [&str; 13] = [
-    "pc", "lr", "pstate", "esr_el1", "far_el1", "elr_el1", "rip", "rsp", "rflags", "cr0", "cr2",
-    "cr3", "cr4",
+const STATE: [&str; 12] = [
+    "pc", "lr", "pstate", "esr_el1", "far_el1", "elr_el1", "sp", "rflags", "cr0", "cr2", "cr3",
+    "cr4",
 ];
 
 /// A line in which a guest tells a result.
