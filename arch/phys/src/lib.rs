@@ -68,7 +68,8 @@ impl<B: Bulk> Entries for FrameTable<B> {
 pub struct PhysicalMemory<B: 'static> {
     pool: &'static [FrameTable<B>],
     guest: &'static [FrameTable<B>],
-    layout: Layout,
+    /// The number of the guest's first frame of RAM.
+    first: u64,
     bulk: B,
 }
 
@@ -89,7 +90,7 @@ impl<B: Bulk> PhysicalMemory<B> {
             pool: unsafe { core::slice::from_raw_parts(at, frames) },
             // SAFETY: the same.
             guest: unsafe { core::slice::from_raw_parts(ram, layout.frames() as usize) },
-            layout,
+            first: layout.ram().number(),
             bulk,
         }
     }
@@ -127,6 +128,6 @@ impl<B: Bulk> Memory for PhysicalMemory<B> {
 
     #[inline]
     fn guest(&self, frame: Frame<GuestPhys>) -> Option<&FrameTable<B>> {
-        self.guest.get(self.layout.ram_index(frame)?)
+        self.guest.get(frame.number().wrapping_sub(self.first) as usize)
     }
 }

@@ -41,7 +41,13 @@ impl<H: Hardware> Context<H> {
                 transfer: None,
                 maintenance: false,
             }),
-            Reason::Control(None) => self.control_access(world, tables),
+            Reason::Control(None) => {
+                if self.knows_control(world, tables) {
+                    Exit::Register(Event::ExitControlRegister)
+                } else {
+                    Exit::Unknown
+                }
+            }
             Reason::Interrupt => Exit::Interrupt,
             Reason::Port(port) => {
                 self.set_length(None);
@@ -117,20 +123,30 @@ impl<H: Hardware> Context<H> {
         found.is_some()
     }
 
-    /// Which control register the instruction at hand accesses.
-    #[inline]
-    fn control_access<E: Env>(
+    /// Finds out which control register the instruction at hand accesses. Whether it can be told.
+    #[inline(always)]
+    fn knows_control<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
         tables: &impl GuestTables,
-    ) -> Exit {
+    ) -> bool {
         if let Some((access, length)) = self.control_move(world, tables) {
             self.set_length(Some(length));
             self.reason = Reason::Control(Some(access));
-            return Exit::Register(Event::ExitControlRegister);
+            return true;
         }
+        self.finds_control(world, tables)
+    }
+
+    /// The same for instructions that have to be decoded.
+    #[inline(never)]
+    fn finds_control<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        tables: &impl GuestTables,
+    ) -> bool {
         let Some(instruction) = self.instruction_at_hand(world, tables) else {
-            return Exit::Unknown;
+            return false;
         };
         self.set_length(Some(instruction.length));
         let value = |register: Register| register.value(self.register(register.number));
@@ -149,10 +165,10 @@ impl<H: Hardware> Context<H> {
             (Operation::Lmsw, _, Operand::Register(from)) => {
                 ControlAccess::LoadStatus(value(from) as u16)
             }
-            _ => return Exit::Unknown,
+            _ => return false,
         };
         self.reason = Reason::Control(Some(access));
-        Exit::Register(Event::ExitControlRegister)
+        true
     }
 
     /// The access and the length of a MOV between a control register and one of the eight registers that
