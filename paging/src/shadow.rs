@@ -22,6 +22,12 @@
 //! 5. **Bounded.** An operation reserves the frames and nodes that it may need before it changes
 //!    anything, giving up shadow pages that the current roots do not need.
 //!
+//! Where the hardware keeps [accessed and dirty flags](GuestFormat::KEEPS_FLAGS), which it cannot do in tables
+//! that it does not walk, the engine sets them: an entry without its accessed flag is unknown, a leaf without
+//! its dirty flag is not writable, and the [fault](page_fault) of the first use or write sets the flag in the
+//! guest's table and in each of its shadows. So a flag is set no later than by the access, and never without
+//! one that succeeds.
+//!
 //! One CPU uses a `Shadow` at a time; with several, one lock a VM covers it, and
 //! [`Tlb`](crate::mem::Tlb) reaches every CPU that runs the VM.
 

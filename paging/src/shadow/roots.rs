@@ -101,6 +101,9 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         if !G::same_tables(&self.regime, &regime) {
             self.reset(world);
             self.reach = self.layout.within(G::output_bits(&regime));
+        } else if G::enforced(&self.regime) != G::enforced(&regime) {
+            // The hardware may have remembered what accesses it allowed.
+            self.flush(world, None);
         }
         self.regime = regime;
         self.roots = roots;

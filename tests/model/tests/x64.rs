@@ -115,7 +115,7 @@ fn protection_faults_are_told_from_ours() {
          permission 0 exits=1
          d1 exits=0
          d1 exits=0
-         flush_all 0",
+         flush_all 1",
     );
 }
 

@@ -1,6 +1,6 @@
 //! What the tests are worth: takes one line after another out of the engine and says which test fails.
 //!
-//! `cargo run -p model --bin mutants [NAME]` works on a copy of the sources, so nothing here is
+//! `cargo run -p model --bin mutants [NAME…]` works on a copy of the sources, so nothing here is
 //! touched. `mutants.txt` beside this crate's manifest is the list; its head says what it looks like. The
 //! exit status is not zero if a mutant survives.
 
@@ -46,13 +46,14 @@ fn main() -> ExitCode {
 fn run() -> io::Result<bool> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here.join("../..").canonicalize()?;
-    let only = env::args().nth(1);
+    let only: Vec<String> = env::args().skip(1).collect();
     let copy = env::temp_dir().join(format!("umbra-mutants-{}", std::process::id()));
     copy_tree(&root, &copy)?;
     let mutants = parse(&fs::read_to_string(here.join("mutants.txt"))?);
     let mut all_found = true;
-    for mutant in
-        mutants.iter().filter(|it| only.as_ref().is_none_or(|name| it.name.contains(name)))
+    for mutant in mutants
+        .iter()
+        .filter(|it| only.is_empty() || only.iter().any(|name| it.name.contains(name)))
     {
         let path = copy.join(&mutant.file);
         let source = fs::read_to_string(&path)?;
