@@ -6,35 +6,22 @@
 
 mod apt;
 pub(crate) mod emulator;
+mod files;
 pub(crate) mod kvm;
 
 use std::env;
 use std::io::{IsTerminal as _, Write as _, stderr, stdin};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use anyhow::{Context as _, Result, bail};
 
+pub(crate) use self::files::ovmf;
 use crate::arch::Arch;
 use crate::computer::{Computer, Program};
 use crate::progress::Step;
 use crate::toolchain::{self, Toolchain};
 use crate::{grub, process};
-
-/// Where Bochs's firmware is, and its display for terminals.
-const BOCHS_FILES: &[&[&str]] = &[
-    &["/usr/share/bochs/BIOS-bochs-latest"],
-    &["/usr/share/bochs/VGABIOS-lgpl-latest"],
-    &[
-        "/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so",
-        "/usr/lib/aarch64-linux-gnu/bochs/plugins/libbx_term_gui.so",
-        "/usr/lib/bochs/plugins/libbx_term_gui.so",
-    ],
-];
-/// Where distributions keep UEFI firmware for QEMU.
-const OVMF: &[&str] =
-    &["/usr/share/ovmf/OVMF.fd", "/usr/share/OVMF/OVMF.fd", "/usr/share/qemu/OVMF.fd"];
 
 /// Something that must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,10 +165,10 @@ impl Need {
     pub(crate) fn look(self) -> Result<String, String> {
         match self {
             Self::Emulator(program) => emulator::look(program).map(|found| found.to_string()),
-            Self::BochsFiles => files(BOCHS_FILES, &[]),
-            Self::Grub => files(&[&[grub::BIOS_FILES]], &["grub-mkimage", "xorriso"]),
-            Self::GrubUefi => files(&[&[grub::UEFI_FILES]], &["grub-mkrescue", "mformat"]),
-            Self::Ovmf => files(&[OVMF], &[]),
+            Self::BochsFiles => files::all(files::BOCHS, &[]),
+            Self::Grub => files::all(&[&[grub::BIOS_FILES]], &["grub-mkimage", "xorriso"]),
+            Self::GrubUefi => files::all(&[&[grub::UEFI_FILES]], &["grub-mkrescue", "mformat"]),
+            Self::Ovmf => files::all(&[files::OVMF], &[]),
             Self::Compiler(arch) => toolchain::compiler(arch).map(|found| found.to_string()),
             Self::Linker(_) => toolchain::linker().map(|found| found.display().to_string()),
             Self::Rustfmt => component("fmt"),
@@ -264,31 +251,6 @@ impl Need {
 fn component(subcommand: &str) -> Result<String, String> {
     process::output(toolchain::host_cargo().args([subcommand, "--version"]))
         .ok_or_else(|| format!("`cargo {subcommand}` does not run"))
-}
-
-/// The first file of each list, and the programs; or what is missing.
-fn files(lists: &[&[&'static str]], programs: &[&str]) -> Result<String, String> {
-    let mut found = Vec::new();
-    for list in lists {
-        let file = first_file(list).ok_or_else(|| format!("there is no {}", list.join(" or ")))?;
-        found.push(file.to_owned());
-    }
-    for program in programs {
-        let file = process::find(program)
-            .ok_or_else(|| format!("there is no {program} in the search path"))?;
-        found.push(file.display().to_string());
-    }
-    Ok(found.join(", "))
-}
-
-/// The first of these files that is there.
-fn first_file(files: &[&'static str]) -> Option<&'static str> {
-    files.iter().copied().find(|file| Path::new(file).exists())
-}
-
-/// The UEFI firmware for QEMU, if it is there.
-pub(crate) fn ovmf() -> Option<&'static str> {
-    first_file(OVMF)
 }
 
 /// What a computer must have to run things.
