@@ -97,6 +97,7 @@ extern "C" fn main(information: u32) -> ! {
 
 /// Makes the machine that the bundle describes, runs it, and reports.
 fn start(information: u32) -> Result<(), BootError> {
+    boot::enable_extended_state();
     // SAFETY: start.s has checked that a multiboot loader was there, and nothing has been written to since
     // but the image's own memory.
     let map = unsafe { boot::memory_map(information) };

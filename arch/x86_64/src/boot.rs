@@ -10,10 +10,11 @@ use paging::pool::Pool;
 use paging::tree::{MapError, Tools};
 use raw_cpuid::CpuId;
 use x86_64::PhysAddr;
-use x86_64::registers::control::{Cr3, Cr3Flags};
+use x86_64::registers::control::{Cr3, Cr3Flags, Cr4, Cr4Flags};
 use x86_64::structures::paging::PhysFrame;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
+use crate::regs;
 use crate::tlb::Own;
 
 #[cfg(target_os = "none")]
@@ -63,6 +64,19 @@ pub fn largest_leaf() -> Level {
     let features = CpuId::new().get_extended_processor_and_feature_identifiers();
     let gigabytes = features.is_some_and(|features| features.has_1gib_pages());
     if gigabytes { Level::BLOCK_1G } else { Level::BLOCK_2M }
+}
+
+/// Lets the hypervisor write XCR0 in a guest's stead, where the processor has it, and gives XCR0 its value
+/// after a reset.
+pub fn enable_extended_state() {
+    /// XCR0: x87, which is always on.
+    const AT_RESET: u64 = 1;
+    if CpuId::new().get_feature_info().is_some_and(|features| features.has_xsave()) {
+        // SAFETY: the processor has XSAVE, and the hypervisor uses none of the state that it is about.
+        unsafe { Cr4::update(|cr4| *cr4 |= Cr4Flags::OSXSAVE) };
+        // SAFETY: CR4.OSXSAVE is set, and every processor has x87.
+        unsafe { regs::set_extended_control(AT_RESET) };
+    }
 }
 
 /// Makes the hypervisor's map, an identity of `regions`, and uses it.

@@ -76,7 +76,13 @@ fn emulate_other<H: Hardware, E: Env>(
         Reason::ReadMsr => read_msr(vcpu, &mode.controls(vcpu)),
         Reason::WriteMsr => write_msr(mode, world, vcpu)?,
         Reason::Control(Some(access)) => control(mode, world, vcpu, access)?,
-        Reason::Xsetbv => set_extended_control(vcpu),
+        Reason::Xsetbv => {
+            let enabled = mode.controls(vcpu).cr4.contains(Cr4Flags::OSXSAVE);
+            if !enabled {
+                return Ok(Register::Undefined);
+            }
+            set_extended_control(vcpu)
+        }
         Reason::Debug(status) => {
             vcpu.debug(status);
             return Ok(Register::Refused);
@@ -142,13 +148,17 @@ fn write_msr<H: Hardware, E: Env>(
     Ok(true)
 }
 
-/// XSETBV. Returns whether the guest may.
+/// XSETBV. Returns whether the guest may. QEMU leaves a guest before it has checked the privilege.
 fn set_extended_control<H: Hardware>(vcpu: &Context<H>) -> bool {
     let value = vcpu.pair();
-    if vcpu.register(number::RCX) as u32 != 0 || !cpuid::is_extended_control(value) {
+    if vcpu.hardware.privilege() != 0
+        || vcpu.register(number::RCX) as u32 != 0
+        || !cpuid::is_extended_control(value)
+    {
         return false;
     }
-    // SAFETY: the guest's CPUID offers a part of the machine's components, `is_extended_control` has
+    // SAFETY: the guest could set CR4.OSXSAVE, so the processor has XSAVE, and start-up has set the
+    // hypervisor's own. The guest's CPUID offers a part of the machine's components, `is_extended_control` has
     // checked how they go together, and the hypervisor is compiled to use none of them.
     unsafe { regs::set_extended_control(value) };
     true

@@ -7,6 +7,25 @@ use x86_64::registers::model_specific::Msr;
 /// IA32_PAT: which memory types the bits PWT, PCD and PAT of a table entry choose.
 const PAT: u32 = 0x277;
 
+/// IA32_FS_BASE.
+const FS_BASE: u32 = 0xc000_0100;
+/// IA32_GS_BASE.
+const GS_BASE: u32 = 0xc000_0101;
+
+/// The base of FS. It is the guest's, and whether it is canonical is up to the processor: QEMU takes any.
+#[must_use]
+pub fn fs_base() -> u64 {
+    // SAFETY: every processor with 64-bit mode has this register.
+    unsafe { Msr::new(FS_BASE).read() }
+}
+
+/// The base of GS, as for FS.
+#[must_use]
+pub fn gs_base() -> u64 {
+    // SAFETY: the same.
+    unsafe { Msr::new(GS_BASE).read() }
+}
+
 /// Reads the page attribute table, 8 fields of a byte.
 #[must_use]
 pub fn pat() -> u64 {
@@ -32,11 +51,11 @@ pub fn set_pat(value: u64) {
     }
 }
 
-/// Writes XCR0, on a processor that has it.
+/// Writes XCR0.
 ///
 /// # Safety
 ///
-/// CPUID offers the components of `value`, they go together as XSETBV demands, and the hypervisor uses
+/// CR4.OSXSAVE is set, CPUID offers the components of `value`, they go together as XSETBV demands, and the hypervisor uses
 /// none of them.
 pub unsafe fn set_extended_control(value: u64) {
     let (low, high) = (value as u32, (value >> u32::BITS) as u32);

@@ -215,14 +215,13 @@ impl Hardware for Svm {
 
     #[inline(always)]
     fn get(&self, field: Field) -> u64 {
-        use x86_64::registers::model_specific::{FsBase, GsBase};
         match (field, cell(self.vmcb, field)) {
             (Field::Efer, Some(cell)) => {
                 cell.get() & !EferFlags::SECURE_VIRTUAL_MACHINE_ENABLE.bits()
             }
             (_, Some(cell)) => cell.get(),
-            (Field::FsBase, None) => FsBase::read().as_u64(),
-            (Field::GsBase, None) => GsBase::read().as_u64(),
+            (Field::FsBase, None) => regs::fs_base(),
+            (Field::GsBase, None) => regs::gs_base(),
             (_, None) => 0,
         }
     }

@@ -5,6 +5,7 @@ mod paging;
 mod ports;
 mod processor;
 mod stack;
+mod state;
 
 use crate::Deed;
 
@@ -21,6 +22,8 @@ pub(crate) const DEEDS: &[Deed] = &[
     ("unknown-ports", ports::unknown),
     ("string-output", ports::string_output),
     ("stack-in-table", stack::in_table),
+    ("extended-state", state::extended_state),
+    ("wild-base", state::wild_base),
     ("root-beyond", addresses::root_beyond),
     ("root-reserved", addresses::root_reserved),
     ("device-wide", addresses::device_wide),

@@ -46,7 +46,7 @@ const DEEDS_AARCH64: [Deed; 10] = [
 ];
 
 /// What it can be told on x86-64. A PC reads ones where it has nothing.
-const DEEDS_X86_64: [Deed; 18] = [
+const DEEDS_X86_64: [Deed; 20] = [
     ("nowhere", [Must::End(0); 2]),
     ("beyond", [Must::End(0); 2]),
     ("table-beyond", [Must::End(0), Must::Fail]),
@@ -62,6 +62,8 @@ const DEEDS_X86_64: [Deed; 18] = [
     ("root-beyond", [Must::Fail; 2]),
     ("root-reserved", [Must::Fail; 2]),
     ("device-wide", [Must::Fail; 2]),
+    ("extended-state", [Must::End(0); 2]),
+    ("wild-base", [Must::Fail; 2]),
     ("paging-32", [Must::End(0), Must::Fail]),
     ("paging-pae", [Must::End(0), Must::Fail]),
     ("paging-5", [Must::Fail; 2]),
