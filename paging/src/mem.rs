@@ -131,6 +131,14 @@ pub struct World<'a, E: Env> {
     pub probe: &'a mut E::Probe,
 }
 
+impl<E: Env> World<'_, E> {
+    /// The same for a callee. For one that is called rarely it is put together only there.
+    #[inline(always)]
+    pub const fn lend(&mut self) -> World<'_, E> {
+        World { memory: self.memory, pool: self.pool, tlb: self.tlb, probe: self.probe }
+    }
+}
+
 /// Bytes of a descriptor, log2.
 pub const ENTRY_SHIFT: u32 = 3;
 

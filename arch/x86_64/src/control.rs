@@ -13,6 +13,7 @@ use x86_64::registers::control::{Cr0Flags, Cr4Flags, EferFlags};
 
 use crate::cpuid;
 use crate::fetch::GuestTables;
+use crate::vcpu::Context;
 
 /// DR6 as it reads after one kind of debug exception ("Debug Status Register (DR6)", 18.2.3).
 pub mod debug_status {
@@ -250,18 +251,9 @@ impl Controls {
     }
 }
 
-impl GuestTables for Controls {
-    #[inline]
-    fn mode(&self) -> PagingMode {
-        self.paging()
-    }
-
-    #[inline]
-    fn root(&self) -> Gpa {
-        self.root()
-    }
-
-    fn regime(&self) -> Regime {
-        self.regime()
+impl<H> GuestTables<H> for Controls {
+    #[inline(always)]
+    fn controls(&self, _vcpu: &Context<H>) -> Controls {
+        *self
     }
 }

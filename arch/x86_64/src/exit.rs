@@ -23,24 +23,27 @@ impl<H: Hardware> Context<H> {
     pub(crate) fn exit<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
-        tables: &impl GuestTables,
+        tables: &impl GuestTables<H>,
     ) -> Exit {
-        if self.is_shut_down() {
-            return Exit::Shutdown;
-        }
         match self.hardware.reason(self.registers()) {
             Reason::Cpuid => {
                 self.reason = Reason::Cpuid;
                 self.known(world, tables, Opcode::CPUID, Exit::Register(Event::ExitCpuid))
             }
             Reason::Hypercall => self.known(world, tables, Opcode::VMMCALL, Exit::Hypercall),
-            Reason::PageFault { at, error } => Exit::Memory(self.fault_of_pages(at, error)),
-            Reason::Nested { at, fetch } => Exit::Memory(MemoryExit {
-                fault: Fault::Device { at },
-                fetch,
-                transfer: None,
-                maintenance: false,
-            }),
+            Reason::PageFault { at, error } => {
+                self.resume_delivery();
+                Exit::Memory(self.fault_of_pages(at, error))
+            }
+            Reason::Nested { at, fetch } => {
+                self.resume_delivery();
+                Exit::Memory(MemoryExit {
+                    fault: Fault::Device { at },
+                    fetch,
+                    transfer: None,
+                    maintenance: false,
+                })
+            }
             Reason::Control(None) => {
                 if self.knows_control(world, tables) {
                     Exit::Register(Event::ExitControlRegister)
@@ -50,11 +53,11 @@ impl<H: Hardware> Context<H> {
             }
             Reason::Interrupt => Exit::Interrupt,
             Reason::Port(port) => {
-                self.set_length(None);
+                self.set_length(self.hardware.length().unwrap_or_default());
                 self.set_instruction(None);
                 Exit::Port(port)
             }
-            other => self.rare(world, tables, other),
+            other => self.rare(&mut world.lend(), tables, other),
         }
     }
 
@@ -63,12 +66,13 @@ impl<H: Hardware> Context<H> {
     fn rare<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
-        tables: &impl GuestTables,
+        tables: &impl GuestTables<H>,
         reason: Reason,
     ) -> Exit {
         let msr = Exit::Register(Event::ExitModelRegister);
+        self.resume_delivery();
         self.reason = reason;
-        self.set_length(None);
+        self.set_length(self.hardware.length().unwrap_or_default());
         match reason {
             Reason::Control(Some(_)) => Exit::Register(Event::ExitControlRegister),
             Reason::ReadMsr => self.known(world, tables, Opcode::RDMSR, msr),
@@ -78,7 +82,7 @@ impl<H: Hardware> Context<H> {
                 let exit = Exit::Register(Event::ExitControlRegister);
                 self.known(world, tables, Opcode::XSETBV, exit)
             }
-            Reason::Ignored if !self.is_measured(world, tables) => Exit::Unknown,
+            Reason::Ignored if !self.is_measured(&mut world.lend(), tables) => Exit::Unknown,
             Reason::Window => {
                 self.hardware.want_window(false);
                 Exit::Window
@@ -96,31 +100,31 @@ impl<H: Hardware> Context<H> {
     fn known<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
-        tables: &impl GuestTables,
+        tables: &impl GuestTables<H>,
         opcode: Opcode,
         exit: Exit,
     ) -> Exit {
-        if self.hardware.length().is_some() {
-            self.set_length(None);
-            return exit;
-        }
-        let length = self.length_of(world, tables, opcode);
-        if length.is_some() {
+        let told = self.hardware.length();
+        if let Some(length) = told.or_else(|| self.length_of(world, tables, opcode)) {
             self.set_length(length);
             return exit;
         }
-        if self.is_measured(world, tables) { exit } else { Exit::Unknown }
+        if self.is_measured(&mut world.lend(), tables) { exit } else { Exit::Unknown }
     }
 
     /// Whether it can be told how long the instruction is that caused the exit, whatever it is.
     #[inline(never)]
-    fn is_measured<E: Env>(&mut self, world: &mut World<'_, E>, tables: &impl GuestTables) -> bool {
-        if self.hardware.length().is_some() {
-            return true;
-        }
-        let found = self.instruction_at_hand(world, tables);
-        self.set_length(found.map(|instruction| instruction.length));
-        found.is_some()
+    fn is_measured<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        tables: &impl GuestTables<H>,
+    ) -> bool {
+        let length = self
+            .hardware
+            .length()
+            .or_else(|| self.instruction_at_hand(world, tables).map(|found| found.length.into()));
+        self.set_length(length.unwrap_or_default());
+        length.is_some()
     }
 
     /// Finds out which control register the instruction at hand accesses. Whether it can be told.
@@ -128,14 +132,14 @@ impl<H: Hardware> Context<H> {
     fn knows_control<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
-        tables: &impl GuestTables,
+        tables: &impl GuestTables<H>,
     ) -> bool {
         if let Some((access, length)) = self.control_move(world, tables) {
-            self.set_length(Some(length));
+            self.set_length(length.into());
             self.reason = Reason::Control(Some(access));
             return true;
         }
-        self.finds_control(world, tables)
+        self.finds_control(&mut world.lend(), tables)
     }
 
     /// The same for instructions that have to be decoded.
@@ -143,12 +147,12 @@ impl<H: Hardware> Context<H> {
     fn finds_control<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
-        tables: &impl GuestTables,
+        tables: &impl GuestTables<H>,
     ) -> bool {
         let Some(instruction) = self.instruction_at_hand(world, tables) else {
             return false;
         };
-        self.set_length(Some(instruction.length));
+        self.set_length(instruction.length.into());
         let value = |register: Register| register.value(self.register(register.number));
         let access = match (instruction.operation, instruction.destination(), instruction.source())
         {
@@ -178,7 +182,7 @@ impl<H: Hardware> Context<H> {
     fn control_move<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
-        tables: &impl GuestTables,
+        tables: &impl GuestTables<H>,
     ) -> Option<(ControlAccess, u8)> {
         const LENGTH: u8 = 3;
         const ESCAPE: u8 = 0x0f;
@@ -233,7 +237,7 @@ impl<H: Hardware> Context<H> {
     pub(crate) fn transfer_at_hand<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
-        tables: &impl GuestTables,
+        tables: &impl GuestTables<H>,
     ) -> Option<Transfer> {
         let instruction = self.instruction_at_hand(world, tables)?;
         let (read, write) = (instruction.reads(), instruction.writes());
@@ -245,7 +249,7 @@ impl<H: Hardware> Context<H> {
         if string || size > size_of::<u64>() as u64 || !(read || write) {
             return None;
         }
-        self.set_length(Some(instruction.length));
+        self.set_length(instruction.length.into());
         self.set_instruction(Some(instruction));
         let width = size.trailing_zeros();
         Some(Transfer { read, write, width, register: 0, sign_extend: false, wide: false })

@@ -7,13 +7,13 @@
 //! instructions are remembered with the bytes that they were decoded from.
 
 use paging::addr::{Gpa, Gva, Index, Level, PAGE_SIZE};
-use paging::format::x64::{Regime, X64};
+use paging::format::x64::X64;
 use paging::mem::{ENTRY_SHIFT, Entries, Env, Memory, World};
 use paging::walk::{self, Step};
 use probe::{Event, Probe};
 use x86_decode::{Error, Instruction, Mode, decode};
 
-use crate::control::PagingMode;
+use crate::control::{Controls, PagingMode};
 use crate::hardware::{Field, Hardware};
 use crate::vcpu::Context;
 
@@ -24,14 +24,10 @@ const WINDOW: usize = 24;
 /// How many tables there are on a way.
 const LEVELS: usize = Level::TOP.number() + 1;
 
-/// The guest's own tables, as a paging mode knows them.
-pub trait GuestTables {
-    /// How the guest's addresses are translated.
-    fn mode(&self) -> PagingMode;
-    /// Where its tables begin.
-    fn root(&self) -> Gpa;
-    /// What its registers say of them.
-    fn regime(&self) -> Regime;
+/// What a paging mode knows of the tables of a guest on the hardware `H`.
+pub trait GuestTables<H> {
+    /// The guest's registers, by which its own tables are read. Asked for only when they are needed.
+    fn controls(&self, vcpu: &Context<H>) -> Controls;
 }
 
 /// The way of the last walk to the guest's code.
@@ -81,11 +77,11 @@ impl Way {
     }
 
     /// Walks to `at`, which the guest has just fetched from, so that no right need be asked for.
-    fn find(memory: &impl Memory, tables: &impl GuestTables, at: u64) -> Option<Self> {
-        let mut way = Self { root: tables.root(), ..Self::NONE };
+    fn find(memory: &impl Memory, controls: &Controls, at: u64) -> Option<Self> {
+        let mut way = Self { root: controls.root(), ..Self::NONE };
         let roots = [way.root, Gpa::from_bits(0)];
         let found =
-            walk::follow::<X64>(memory, &tables.regime(), roots, Gva::from_bits(at), |step| {
+            walk::follow::<X64>(memory, &controls.regime(), roots, Gva::from_bits(at), |step| {
                 if let Some(place) = way.steps.get_mut(way.count) {
                     *place = step;
                     way.count += 1;
@@ -214,16 +210,17 @@ impl<H: Hardware> Context<H> {
     fn find_code<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
-        tables: &impl GuestTables,
+        tables: &impl GuestTables<H>,
         (at, mode): (u64, Mode),
     ) -> Option<Gpa> {
         let span = world.probe.start();
         // Who executes 64-bit code translates by four levels.
-        let good = mode == Mode::Bits64 && self.way.is_good(world.memory, tables.root(), at);
+        let good = mode == Mode::Bits64
+            && self.way.is_good(world.memory, tables.controls(self).root(), at);
         let found = if good {
             Some(Gpa::from_bits(self.way.to | at & self.way.within))
         } else {
-            self.find_way(world, tables, at)
+            self.find_way(world.memory, tables, at)
         };
         world.probe.stop(Event::ShGvaToGfn, span);
         found
@@ -231,17 +228,18 @@ impl<H: Hardware> Context<H> {
 
     /// The same by a walk, which is remembered.
     #[inline(never)]
-    fn find_way<E: Env>(
+    fn find_way(
         &mut self,
-        world: &World<'_, E>,
-        tables: &impl GuestTables,
+        memory: &impl Memory,
+        tables: &impl GuestTables<H>,
         at: u64,
     ) -> Option<Gpa> {
-        match tables.mode() {
+        let controls = tables.controls(self);
+        match controls.paging() {
             PagingMode::Off => Some(Gpa::from_bits(at)),
             PagingMode::Other => None,
             PagingMode::FourLevel => {
-                self.way = Way::find(world.memory, tables, at).unwrap_or(Way::NONE);
+                self.way = Way::find(memory, &controls, at).unwrap_or(Way::NONE);
                 let known = at & !self.way.within == self.way.base;
                 known.then(|| Gpa::from_bits(self.way.to | at & self.way.within))
             }
@@ -253,7 +251,7 @@ impl<H: Hardware> Context<H> {
     pub(crate) fn first_bytes<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
-        tables: &impl GuestTables,
+        tables: &impl GuestTables<H>,
     ) -> Option<(u64, u32)> {
         let code = self.code()?;
         let here = self.find_code(world, tables, code)?;
@@ -266,11 +264,11 @@ impl<H: Hardware> Context<H> {
     pub(crate) fn length_of<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
-        tables: &impl GuestTables,
+        tables: &impl GuestTables<H>,
         opcode: Opcode,
-    ) -> Option<u8> {
+    ) -> Option<u64> {
         let (bytes, count) = self.first_bytes(world, tables)?;
-        opcode.length_in(bytes, count)
+        opcode.length_in(bytes, count).map(u64::from)
     }
 
     /// The instruction at hand, by the guest's own `tables`.
@@ -278,7 +276,7 @@ impl<H: Hardware> Context<H> {
     pub(crate) fn instruction_at_hand<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
-        tables: &impl GuestTables,
+        tables: &impl GuestTables<H>,
     ) -> Option<Instruction> {
         let (at, mode) = self.code()?;
         let here = self.find_code(world, tables, (at, mode))?;
@@ -288,7 +286,7 @@ impl<H: Hardware> Context<H> {
         {
             return Some(known.instruction);
         }
-        self.decoded(world, tables, (at, mode), (words, here))
+        self.decoded(&mut world.lend(), tables, (at, mode), (words, here))
     }
 
     /// The same for one that is not remembered.
@@ -296,7 +294,7 @@ impl<H: Hardware> Context<H> {
     fn decoded<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
-        tables: &impl GuestTables,
+        tables: &impl GuestTables<H>,
         (at, mode): (u64, Mode),
         (words, here): (Words, Gpa),
     ) -> Option<Instruction> {
@@ -321,7 +319,7 @@ impl<H: Hardware> Context<H> {
     fn instruction_across<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
-        tables: &impl GuestTables,
+        tables: &impl GuestTables<H>,
         (at, mode): (u64, Mode),
         front: &[u8],
     ) -> Option<Instruction> {

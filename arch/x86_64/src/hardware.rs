@@ -309,7 +309,10 @@ pub trait Hardware: Sized + Debug {
     fn reason(&self, registers: &Registers) -> Reason;
     /// Bytes of the instruction that left the guest, where the hardware tells.
     fn length(&self) -> Option<u64>;
-    /// The event whose delivery to the guest was interrupted by the exit.
+    /// The guest's processor shuts down: that is the reason for which it was left.
+    fn shut_down(&mut self);
+    /// The event whose delivery to the guest was interrupted by the exit. Only a fault, a switch of tasks
+    /// or the end of the guest can do that.
     fn interrupted(&self) -> Option<Delivery>;
 
     /// Delivers `event` at the next entry.

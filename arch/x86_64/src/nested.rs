@@ -14,6 +14,7 @@ use paging::tree::{MapError, Tools};
 use x86_64::registers::control::{Cr0Flags, Cr4Flags, EferFlags};
 
 use crate::control::Controls;
+use crate::fetch::GuestTables;
 use crate::hardware::{Field, Hardware};
 use crate::register::{self, Controlled};
 use crate::vcpu::Context;
@@ -58,6 +59,16 @@ fn controls<H: Hardware>(vcpu: &Context<H>) -> Controls {
     }
 }
 
+/// A guest's tables that are its own entirely.
+struct Own;
+
+impl<H: Hardware> GuestTables<H> for Own {
+    #[inline(always)]
+    fn controls(&self, vcpu: &Context<H>) -> Controls {
+        controls(vcpu)
+    }
+}
+
 impl<H: Hardware, E: Env> Controlled<H, E> for NestedMmu {
     fn controls(&self, vcpu: &Context<H>) -> Controls {
         controls(vcpu)
@@ -86,8 +97,7 @@ impl<H: Hardware, P: Platform<Vcpu = Context<H>>> Mmu<P> for NestedMmu {
 
     #[inline]
     fn exit(&mut self, world: &mut World<'_, P::Env>, vcpu: &mut Context<H>) -> Exit {
-        let tables = controls(vcpu);
-        vcpu.exit(world, &tables)
+        vcpu.exit(world, &Own)
     }
 
     fn fault(
@@ -133,8 +143,7 @@ impl<H: Hardware, P: Platform<Vcpu = Context<H>>> Mmu<P> for NestedMmu {
         vcpu: &mut Context<H>,
         _exit: &MemoryExit,
     ) -> Result<Transfer, Stop> {
-        let tables = controls(vcpu);
-        vcpu.transfer_at_hand(world, &tables).ok_or(Stop::UndescribedAccess)
+        vcpu.transfer_at_hand(world, &Own).ok_or(Stop::UndescribedAccess)
     }
 
     fn record_bytes(&self) -> usize {

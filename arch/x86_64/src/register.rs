@@ -61,7 +61,7 @@ pub fn emulate<H: Hardware, E: Env>(
             vcpu.set_register(register, value);
             Ok(Register::Done)
         }
-        _ => emulate_other(mode, world, vcpu),
+        _ => emulate_other(mode, &mut world.lend(), vcpu),
     }
 }
 

@@ -24,7 +24,7 @@ use x86_64::registers::control::Cr0Flags;
 use x86_64::registers::rflags::RFlags;
 
 use crate::control::{Controls, PagingMode};
-use crate::hardware::{Exceptions, Field, Hardware};
+use crate::hardware::{Exceptions, Field, Hardware, Reason};
 use crate::register::{self, Controlled};
 use crate::store;
 use crate::tlb::{GuestTlb, NO_ROOT};
@@ -148,6 +148,21 @@ impl ShadowMmu {
         Ok(())
     }
 
+    /// Ends the step at hand if the guest was left for something that came before it; it is begun anew.
+    #[cold]
+    #[inline(never)]
+    fn interrupt_step<H: Hardware, E: Env<Tlb = GuestTlb>>(
+        &mut self,
+        world: &mut World<'_, E>,
+        vcpu: &mut Context<H>,
+    ) -> Result<(), Stop> {
+        let reason = vcpu.hardware.reason(vcpu.registers());
+        if matches!(reason, Reason::Debug(_) | Reason::PageFault { .. }) {
+            return Ok(());
+        }
+        self.end_step(world, vcpu, false)
+    }
+
     /// The step is over, done or not.
     fn end_step<H: Hardware, E: Env>(
         &mut self,
@@ -219,14 +234,10 @@ where
 
     #[inline]
     fn exit(&mut self, world: &mut World<'_, P::Env>, vcpu: &mut Context<H>) -> Exit {
-        let exit = vcpu.exit(world, &self.controls);
-        if self.step.is_some() && !matches!(exit, Exit::Step | Exit::Memory(_)) {
-            // Something else came first; the store is begun anew.
-            if self.end_step(world, vcpu, false).is_err() {
-                return Exit::Unknown;
-            }
+        if self.step.is_some() && self.interrupt_step(&mut world.lend(), vcpu).is_err() {
+            return Exit::Unknown;
         }
-        exit
+        vcpu.exit(world, &self.controls)
     }
 
     #[inline]

@@ -49,7 +49,7 @@ pub(crate) fn carry_out<H: Hardware, E: Env>(
     if !instruction.writes() {
         return Ok(false);
     }
-    vcpu.set_length(Some(instruction.length));
+    vcpu.set_length(instruction.length.into());
     match instruction.operation {
         Operation::Stos => return strings(shadow, world, vcpu, instruction, at, gpa),
         Operation::Movs | Operation::Ins => return Ok(false),

@@ -332,6 +332,10 @@ impl Hardware for Svm {
         exit::length(self.vmcb)
     }
 
+    fn shut_down(&mut self) {
+        self.vmcb.exit_code.set(exit::SHUTDOWN);
+    }
+
     #[inline]
     fn interrupted(&self) -> Option<Delivery> {
         delivery(self.vmcb.exit_event.get())

@@ -72,6 +72,16 @@ pub struct PageFault {
     pub code: FaultCode,
 }
 
+/// What comes before the next entry.
+#[derive(Clone, Copy, Debug)]
+enum Pending {
+    Nothing,
+    /// An interrupt that a fault of the guest kept from being delivered.
+    Interrupt(Delivery),
+    /// A fault met a double fault.
+    Shutdown,
+}
+
 /// A virtual CPU on the hardware `H`.
 #[derive(Debug)]
 pub struct Context<H> {
@@ -95,13 +105,11 @@ pub struct Context<H> {
     /// What an instruction that has read leaves in memory.
     result: u64,
     /// Bytes of the instruction at hand, where it has been decoded.
-    length: Option<u8>,
-    /// An interrupt that a fault of the guest kept from being delivered.
-    deferred: Option<Delivery>,
+    length: u64,
+    /// What comes before the next entry.
+    pending: Pending,
     /// The guest makes one step on behalf of the hypervisor.
     stepping: bool,
-    /// A fault met a double fault.
-    shut_down: bool,
 }
 
 impl<H: Hardware> Context<H> {
@@ -122,10 +130,9 @@ impl<H: Hardware> Context<H> {
             task_priority: 0,
             instruction: None,
             result: 0,
-            length: None,
-            deferred: None,
+            length: 0,
+            pending: Pending::Nothing,
             stepping: false,
-            shut_down: false,
         }
     }
 
@@ -186,8 +193,8 @@ impl<H: Hardware> Context<H> {
         RFlags::from_bits_retain(self.hardware.get(Field::Rflags))
     }
 
-    /// The instruction at hand has `length` bytes; `None`: it is for the hardware to tell.
-    pub const fn set_length(&mut self, length: Option<u8>) {
+    /// The instruction at hand has `length` bytes.
+    pub const fn set_length(&mut self, length: u64) {
         self.length = length;
     }
 
@@ -205,10 +212,30 @@ impl<H: Hardware> Context<H> {
         self.hardware.set(Field::Rflags, outcome.flags);
     }
 
-    /// Whether a fault met a double fault: the processor shuts down.
-    #[must_use]
-    pub const fn is_shut_down(&self) -> bool {
-        self.shut_down
+    /// Moves on behind the instruction at hand.
+    #[inline(always)]
+    fn advance(&mut self) {
+        let mut rip = self.hardware.get(Field::Rip).wrapping_add(self.length);
+        if rip >> u32::BITS != 0 && self.hardware.mode() != Some(Mode::Bits64) {
+            rip = u64::from(rip as u32);
+        }
+        self.hardware.set(Field::Rip, rip);
+        self.hardware.release_interrupts();
+        let flags = self.flags();
+        if flags.intersects(RFlags::TRAP_FLAG | RFlags::RESUME_FLAG) {
+            self.hardware.set(Field::Rflags, (flags - RFlags::RESUME_FLAG).bits());
+            if flags.contains(RFlags::TRAP_FLAG) && !self.stepping {
+                self.trap();
+            }
+        }
+    }
+
+    /// Delivers the event again whose delivery the exit interrupted, if there is one.
+    #[inline(always)]
+    pub(crate) fn resume_delivery(&mut self) {
+        if let Some(event) = self.hardware.interrupted() {
+            self.deliver_again(event);
+        }
     }
 
     /// Gives the guest an exception.
@@ -219,10 +246,10 @@ impl<H: Hardware> Context<H> {
             let contributory = vector::is_contributory(vector);
             match before.vector() {
                 _ if !before.is_exception() && !before.is_software() => {
-                    self.deferred = Some(before);
+                    self.pending = Pending::Interrupt(before);
                 }
                 vector::DOUBLE_FAULT if contributory || page_fault => {
-                    self.shut_down = true;
+                    self.pending = Pending::Shutdown;
                     return;
                 }
                 vector::PAGE_FAULT if contributory || page_fault => {
@@ -299,21 +326,19 @@ impl<H: Hardware> Context<H> {
 impl<H: Hardware> Vcpu for Context<H> {
     #[inline(always)]
     fn enter<P: Probe>(&mut self) -> u64 {
-        if self.shut_down {
-            return 0;
+        match self.pending {
+            Pending::Nothing => {}
+            Pending::Interrupt(event) => self.deliver_deferred(event),
+            Pending::Shutdown => {
+                self.hardware.shut_down();
+                return 0;
+            }
         }
-        if self.deferred.is_some() {
-            self.deliver_deferred();
-        }
-        let stamp = if P::STAMPED {
+        if P::STAMPED {
             self.hardware.enter::<true>(&mut self.registers)
         } else {
             self.hardware.enter::<false>(&mut self.registers)
-        };
-        if let Some(event) = self.hardware.interrupted() {
-            self.deliver_again(event);
         }
-        stamp
     }
 
     #[inline]
@@ -326,9 +351,9 @@ impl<H: Hardware> Vcpu for Context<H> {
         self.registers[usize::from(ARGUMENTS[number & 3])] = value;
     }
 
-    #[inline]
+    #[inline(always)]
     fn leave_call(&mut self) {
-        self.skip();
+        self.advance();
     }
 
     fn stored(&self, transfer: &Transfer) -> u64 {
@@ -358,25 +383,8 @@ impl<H: Hardware> Vcpu for Context<H> {
         }
     }
 
-    #[inline]
     fn skip(&mut self) {
-        let length = match self.length {
-            Some(length) => u64::from(length),
-            None => self.hardware.length().unwrap_or_default(),
-        };
-        let mut rip = self.hardware.get(Field::Rip).wrapping_add(length);
-        if rip >> u32::BITS != 0 && self.hardware.mode() != Some(Mode::Bits64) {
-            rip = u64::from(rip as u32);
-        }
-        self.hardware.set(Field::Rip, rip);
-        self.hardware.release_interrupts();
-        let flags = self.flags();
-        if flags.intersects(RFlags::TRAP_FLAG | RFlags::RESUME_FLAG) {
-            self.hardware.set(Field::Rflags, (flags - RFlags::RESUME_FLAG).bits());
-            if flags.contains(RFlags::TRAP_FLAG) && !self.stepping {
-                self.trap();
-            }
-        }
+        self.advance();
     }
 
     fn reflect(&mut self, fault: GuestFault, _exit: &MemoryExit) {
@@ -441,10 +449,9 @@ impl<H: Hardware> Context<H> {
 
     /// Delivers an interrupt that was put off, or waits for the time when that can be done.
     #[cold]
-    fn deliver_deferred(&mut self) {
-        if self.can_deliver()
-            && let Some(event) = self.deferred.take()
-        {
+    fn deliver_deferred(&mut self, event: Delivery) {
+        if self.can_deliver() {
+            self.pending = Pending::Nothing;
             self.hardware.inject(event);
         } else {
             self.hardware.want_window(true);
@@ -462,7 +469,7 @@ impl<H: Hardware> Context<H> {
 
 impl<H: Hardware> Injection for Context<H> {
     fn takes_interrupts(&self) -> bool {
-        self.deferred.is_none() && self.can_deliver()
+        matches!(self.pending, Pending::Nothing) && self.can_deliver()
     }
 
     fn inject_interrupt(&mut self, vector: u8) {

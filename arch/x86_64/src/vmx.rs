@@ -330,7 +330,7 @@ impl Hardware for Vmx {
         stamp
     }
 
-    #[inline]
+    #[inline(always)]
     fn reason(&self, registers: &Registers) -> Reason {
         exit::reason(self.reason, registers, || self.mode() != Some(Mode::Bits64))
     }
@@ -341,6 +341,10 @@ impl Hardware for Vmx {
             basic::EXCEPTION_OR_NMI | basic::EPT_VIOLATION => None,
             _ => Some(Information::InstructionLength.read()),
         }
+    }
+
+    fn shut_down(&mut self) {
+        self.reason = basic::TRIPLE_FAULT;
     }
 
     #[inline(always)]

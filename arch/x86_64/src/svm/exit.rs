@@ -27,7 +27,8 @@ const INVLPGA: u64 = 0x7a;
 const PORT: u64 = 0x7b;
 const MSR: u64 = 0x7c;
 const TASK_SWITCH: u64 = 0x7d;
-const SHUTDOWN: u64 = 0x7f;
+/// The guest shut down.
+pub(super) const SHUTDOWN: u64 = 0x7f;
 const VMRUN: u64 = 0x80;
 const VMMCALL: u64 = 0x81;
 const VMLOAD: u64 = 0x82;

@@ -15,7 +15,7 @@ use crate::hardware::{ControlAccess, Delivery, Reason, Registers};
 pub(super) mod basic {
     pub(in crate::vmx) const EXCEPTION_OR_NMI: u32 = 0;
     pub(super) const EXTERNAL_INTERRUPT: u32 = 1;
-    pub(super) const TRIPLE_FAULT: u32 = 2;
+    pub(in crate::vmx) const TRIPLE_FAULT: u32 = 2;
     pub(super) const INIT: u32 = 3;
     pub(super) const STARTUP_IPI: u32 = 4;
     pub(super) const INTERRUPT_WINDOW: u32 = 7;
@@ -75,7 +75,7 @@ pub(super) fn event(info: u32, code: Information) -> Delivery {
 
 /// What the exit with `reason` means. `narrow`: the guest is not in 64-bit mode, so that registers have
 /// 32 bits.
-#[inline]
+#[inline(always)]
 pub(super) fn reason(reason: u32, registers: &Registers, narrow: impl FnOnce() -> bool) -> Reason {
     match reason {
         basic::EXCEPTION_OR_NMI => exception(),
