@@ -25,14 +25,14 @@ const WINDOW: usize = 24;
 const LEVELS: usize = Level::TOP.number() + 1;
 
 /// What a paging mode knows of the tables of a guest on the hardware `H`.
-pub trait GuestTables<H> {
+pub(crate) trait GuestTables<H> {
     /// The guest's registers, by which its own tables are read. Asked for only when they are needed.
     fn controls(&self, vcpu: &Context<H>) -> Controls;
 }
 
 /// The way of the last walk to the guest's code.
 #[derive(Clone, Copy, Debug)]
-pub struct Way {
+pub(crate) struct Way {
     root: Gpa,
     /// The first address of the page or block that the code is in.
     base: u64,
@@ -48,7 +48,7 @@ pub struct Way {
 
 impl Way {
     /// None yet: its base is no page's.
-    pub const NONE: Self = Self {
+    pub(crate) const NONE: Self = Self {
         root: Gpa::from_bits(0),
         base: 1,
         within: PAGE_SIZE - 1,
@@ -97,24 +97,24 @@ impl Way {
 
 /// An instruction that is known by its first bytes, as long as it has no prefix.
 #[derive(Clone, Copy, Debug)]
-pub struct Opcode {
+pub(crate) struct Opcode {
     bytes: u32,
     length: u8,
 }
 
 impl Opcode {
     /// CPUID.
-    pub const CPUID: Self = Self::new([0x0f, 0xa2, 0], 2);
+    pub(crate) const CPUID: Self = Self::new([0x0f, 0xa2, 0], 2);
     /// HLT.
-    pub const HLT: Self = Self::new([0xf4, 0, 0], 1);
+    pub(crate) const HLT: Self = Self::new([0xf4, 0, 0], 1);
     /// RDMSR.
-    pub const RDMSR: Self = Self::new([0x0f, 0x32, 0], 2);
+    pub(crate) const RDMSR: Self = Self::new([0x0f, 0x32, 0], 2);
     /// WRMSR.
-    pub const WRMSR: Self = Self::new([0x0f, 0x30, 0], 2);
+    pub(crate) const WRMSR: Self = Self::new([0x0f, 0x30, 0], 2);
     /// VMMCALL.
-    pub const VMMCALL: Self = Self::new([0x0f, 0x01, 0xd9], 3);
+    pub(crate) const VMMCALL: Self = Self::new([0x0f, 0x01, 0xd9], 3);
     /// XSETBV.
-    pub const XSETBV: Self = Self::new([0x0f, 0x01, 0xd1], 3);
+    pub(crate) const XSETBV: Self = Self::new([0x0f, 0x01, 0xd1], 3);
 
     const fn new(bytes: [u8; 3], length: u8) -> Self {
         let [first, second, third] = bytes;
@@ -178,11 +178,11 @@ const REMEMBERED: usize = 8;
 
 /// Instructions that were decoded lately, by the low bits of their addresses.
 #[derive(Clone, Copy, Debug)]
-pub struct Lately([Option<Decoded>; REMEMBERED]);
+pub(crate) struct Lately([Option<Decoded>; REMEMBERED]);
 
 impl Lately {
     /// None yet.
-    pub const NONE: Self = Self([None; REMEMBERED]);
+    pub(crate) const NONE: Self = Self([None; REMEMBERED]);
 
     /// Where the instruction at `at` would be.
     #[inline(always)]

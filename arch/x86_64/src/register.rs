@@ -16,7 +16,7 @@ use crate::regs;
 use crate::vcpu::Context;
 
 /// What a paging mode makes of a guest's control registers.
-pub trait Controlled<H: Hardware, E: Env> {
+pub(crate) trait Controlled<H: Hardware, E: Env> {
     /// The registers as the guest reads them.
     fn controls(&self, vcpu: &Context<H>) -> Controls;
 
@@ -39,7 +39,7 @@ pub trait Controlled<H: Hardware, E: Env> {
 ///
 /// The reason for which the guest has to be stopped.
 #[inline]
-pub fn emulate<H: Hardware, E: Env>(
+pub(crate) fn emulate<H: Hardware, E: Env>(
     mode: &mut impl Controlled<H, E>,
     world: &mut World<'_, E>,
     vcpu: &mut Context<H>,

@@ -14,21 +14,21 @@ const GS_BASE: u32 = 0xc000_0101;
 
 /// The base of FS. It is the guest's, and whether it is canonical is up to the processor: QEMU takes any.
 #[must_use]
-pub fn fs_base() -> u64 {
+pub(crate) fn fs_base() -> u64 {
     // SAFETY: every processor with 64-bit mode has this register.
     unsafe { Msr::new(FS_BASE).read() }
 }
 
 /// The base of GS, as for FS.
 #[must_use]
-pub fn gs_base() -> u64 {
+pub(crate) fn gs_base() -> u64 {
     // SAFETY: the same.
     unsafe { Msr::new(GS_BASE).read() }
 }
 
 /// Reads the page attribute table, 8 fields of a byte.
 #[must_use]
-pub fn pat() -> u64 {
+pub(crate) fn pat() -> u64 {
     // SAFETY: every processor with 64-bit mode has this register.
     unsafe { Msr::new(PAT).read() }
 }
@@ -36,7 +36,7 @@ pub fn pat() -> u64 {
 /// Whether every field of a page attribute table is a memory type ("Page Attribute Table (PAT)",
 /// SDM vol. 3, 12.12.2).
 #[must_use]
-pub fn is_pat(value: u64) -> bool {
+pub(crate) fn is_pat(value: u64) -> bool {
     value.to_le_bytes().iter().all(|memory_type| matches!(memory_type, 0 | 1 | 4..=7))
 }
 
@@ -44,7 +44,7 @@ pub fn is_pat(value: u64) -> bool {
 ///
 /// The hypervisor's own pages take field 0 or, for devices, field 3. A guest that calls RAM something else
 /// in field 0 makes both slow, and no more: memory types are no matter of what is read or written.
-pub fn set_pat(value: u64) {
+pub(crate) fn set_pat(value: u64) {
     if is_pat(value) {
         // SAFETY: the fields are memory types.
         unsafe { Msr::new(PAT).write(value) };
@@ -57,7 +57,7 @@ pub fn set_pat(value: u64) {
 ///
 /// CR4.OSXSAVE is set, CPUID offers the components of `value`, they go together as XSETBV demands, and the hypervisor uses
 /// none of them.
-pub unsafe fn set_extended_control(value: u64) {
+pub(crate) unsafe fn set_extended_control(value: u64) {
     let (low, high) = (value as u32, (value >> u32::BITS) as u32);
     // SAFETY: the caller's promise; XSETBV changes XCR0 and no memory.
     unsafe {

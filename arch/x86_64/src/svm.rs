@@ -52,7 +52,6 @@ struct Bitmap<const N: usize>([u8; N]);
 #[derive(Debug)]
 pub struct Svm {
     vmcb: &'static Vmcb,
-    paging: Paging,
 }
 
 impl Svm {
@@ -208,7 +207,7 @@ impl Hardware for Svm {
         unsafe {
             asm!("vmload rax", in("rax") core::ptr::from_ref(vmcb) as u64, options(nostack));
         }
-        let mut new = Self { vmcb, paging };
+        let mut new = Self { vmcb };
         new.intercept(Exceptions::None);
         Ok(new)
     }
@@ -378,7 +377,7 @@ impl Hardware for Svm {
             Exceptions::PresentPageFaults | Exceptions::PageFaults => {
                 always | exit::vector_bit(exit::PAGE_FAULT)
             }
-            Exceptions::All => u32::MAX & !exit::vector_bit(exit::NMI),
+            Exceptions::All => !exit::vector_bit(exit::NMI),
         });
     }
 

@@ -161,7 +161,7 @@ impl Vmx {
             Some(kept) => {
                 *kept = efer;
                 let calls = EferFlags::SYSTEM_CALL_EXTENSIONS;
-                let real = Efer::read() - calls | efer & calls;
+                let real = (Efer::read() - calls) | (efer & calls);
                 // SAFETY: only SCE changes, and the hypervisor has no use for SYSCALL.
                 unsafe { Efer::write(real) };
             }
