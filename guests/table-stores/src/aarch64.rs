@@ -48,16 +48,19 @@ kinds! {
     "stxp" stores_stxp 2;
     "stxrb" stores_stxrb 1;
     "dc-zva" stores_zva 8, CLEARS;
-    "set" stores_set 8, CLEARS => has_mops;
-    "cpy" stores_cpy 8 => has_mops;
+    "set" stores_set 8, CLEARS => MOPS;
+    "cpy" stores_cpy 8 => MOPS;
 }
 
-/// Whether the processor says that it has the memory copy and set instructions (FEAT_MOPS).
-fn has_mops() -> bool {
+/// The memory copy and set instructions (FEAT_MOPS).
+const MOPS: u32 = 1;
+
+/// What the processor says that it has.
+pub(crate) fn features() -> u32 {
     let features: u64;
     // SAFETY: reading ID_AA64ISAR2_EL1 changes nothing.
     unsafe { asm!("mrs {}, S3_0_C0_C6_2", out(reg) features, options(nomem, nostack)) };
-    (features >> 16) & 0xf != 0
+    if (features >> 16) & 0xf != 0 { MOPS } else { 0 }
 }
 
 /// Stores that are no kind: none.

@@ -4,7 +4,7 @@
 #[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
 mod arch;
 
-pub(crate) use arch::{KINDS, PLAIN, others};
+pub(crate) use arch::{KINDS, PLAIN, features, others};
 
 /// Changes entries: the first one, what they hold, what they shall hold.
 type Change = unsafe extern "C" fn(*mut u64, *const u64, *const u64);
@@ -17,8 +17,8 @@ pub(crate) struct Kind {
     pub(crate) entries: usize,
     /// Whether it can only make them zero.
     pub(crate) only_clears: bool,
-    /// Whether the processor has it.
-    pub(crate) is_supported: fn() -> bool,
+    /// What the processor must have, of [`features`].
+    pub(crate) needs: u32,
     /// What makes it.
     pub(crate) change: Change,
 }
@@ -29,7 +29,7 @@ const CLEARS: bool = true;
 /// Declares the assembly's functions and lists them. A line is a kind's name, its function, how many
 /// entries it changes, whether it only clears them, and what the processor must have.
 macro_rules! kinds {
-    ($($name:literal $symbol:ident $entries:literal $(, $clears:ident)? $(=> $has:path)? ;)*) => {
+    ($($name:literal $symbol:ident $entries:literal $(, $clears:ident)? $(=> $needs:ident)? ;)*) => {
         unsafe extern "C" {
             $(fn $symbol(slot: *mut u64, old: *const u64, new: *const u64);)*
         }
@@ -39,7 +39,7 @@ macro_rules! kinds {
             name: $name,
             entries: $entries,
             only_clears: false $(|| $clears)?,
-            is_supported: || true $(&& $has())?,
+            needs: 0 $(| $needs)?,
             change: $symbol,
         }),*];
     };

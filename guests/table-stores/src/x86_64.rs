@@ -32,7 +32,7 @@ kinds! {
     "mov-unaligned" stores_mov_unaligned 2;
     "movnti" stores_movnti 1;
     "movnti-l" stores_movnti_l 1;
-    "movbe" stores_movbe 1 => has_movbe;
+    "movbe" stores_movbe 1 => MOVBE;
     "setcc" stores_setcc 1, CLEARS;
     "push" stores_push 1;
     "push-imm" stores_push_imm 1, CLEARS;
@@ -90,9 +90,12 @@ kinds! {
     "maskmovdqu" stores_maskmovdqu 2;
 }
 
-/// Whether the processor says that it has MOVBE (CPUID leaf 1, ECX bit 22).
-fn has_movbe() -> bool {
-    __cpuid(1).ecx & 1 << 22 != 0
+/// MOVBE (CPUID leaf 1, ECX).
+const MOVBE: u32 = 1 << 22;
+
+/// What the processor says that it has.
+pub(crate) fn features() -> u32 {
+    __cpuid(1).ecx & MOVBE
 }
 
 unsafe extern "C" {
