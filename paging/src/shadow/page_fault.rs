@@ -1,7 +1,7 @@
 //! Page faults of an architecture that raises one exception for everything: whether a fault is the guest's
 //! own is found by walking its tables as the hardware would, accessed and dirty flags included.
 
-use probe::{Event, Probe};
+use probe::{Event, Probe, Span};
 
 use crate::addr::{Frame, Gpa, GuestPhys, Gva, Index, Level};
 use crate::attrs::{Access, Kind};
@@ -13,7 +13,7 @@ use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::fill::Way;
 use crate::shadow::page::{Slot, Source};
 use crate::shadow::sync::LEVELS;
-use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Shadow};
+use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Shadow, decided};
 use crate::walk::{self, Step, Translation};
 
 /// The entries of a walk whose flags an access sets, from the root's on.
@@ -50,15 +50,15 @@ enum Checked {
     ByRegisters,
 }
 
-/// An entry of a guest's leaf table to whose shadow the way is known.
+/// A guest's page to whose shadow the way is known.
 struct KnownLeaf {
-    /// The shadow page of the leaf table.
+    /// The shadow page that has it.
     page: PageId,
-    /// The guest's table.
-    table: Frame<GuestPhys>,
+    /// The guest's leaf table; none where the page is part of a block.
+    table: Option<Frame<GuestPhys>>,
     /// The entry's place.
     index: Index,
-    /// The guest's entry.
+    /// The guest's entry, or what it would be for this part of the block.
     raw: u64,
     /// What the tables above take away.
     limits: u64,
@@ -74,19 +74,22 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         at: Gva,
         access: Access,
         present: bool,
+        span: Span<<E::Probe as Probe>::Stamp>,
     ) -> Result<Verdict, OutOfFrames> {
         if !present {
-            return Ok(Verdict::Reflect(GuestFault::Translation(Level::PAGE)));
+            let fault = GuestFault::Translation(Level::PAGE);
+            return Ok(decided(world, span, Verdict::Reflect(fault)));
         }
-        match self.known_leaf(world, at) {
-            Some(leaf) if self.nodes.available() >= LEVELS => {
-                Ok(self.known_fault(world, at, access, &leaf))
-            }
-            _ => self.walked_fault(world, at, access),
+        if self.nodes.available() >= LEVELS
+            && let Some(leaf) = self.known_leaf(world, at)
+            && let Some(verdict) = self.known_fault(world, at, access, &leaf)
+        {
+            return Ok(decided(world, span, verdict));
         }
+        self.walked_fault(world, at, access, span)
     }
 
-    /// The guest's leaf entry for `at`, by the way that the shadow knows. This is a walk of the guest's
+    /// The guest's page for `at`, by the way that the shadow knows. This is a walk of the guest's
     /// tables: a shadow table entry is there only if the guest's has its accessed flag, and it has the
     /// guest's limits.
     #[inline(always)]
@@ -107,8 +110,14 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let way = self.down(world, at, start, Level::TOP, way)?;
         let way = self.down(world, at, start, Level::BLOCK_1G, way)?;
         let Reach { page, index, limits } = self.down(world, at, start, Level::BLOCK_2M, way)?;
-        let Source::Table(table) = self.pages[page.number() as usize].source else { return None };
-        let raw = world.memory.guest(table)?.get(index);
+        let source = self.pages[page.number() as usize].source;
+        let (table, raw) = if let Source::Table(table) = source {
+            (Some(table), world.memory.guest(table)?.get(index))
+        } else if let Source::Split { block, level } = source {
+            (None, S::part(level, block, index))
+        } else {
+            return None;
+        };
         Some(KnownLeaf { page, table, index, raw, limits })
     }
 
@@ -133,7 +142,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         })
     }
 
-    /// A fault at an entry of a leaf table that is shadowed.
+    /// A fault at a page that is known. None where a block has to be marked: that is for a walk to do.
     #[inline(always)]
     fn known_fault<E: Env>(
         &mut self,
@@ -141,29 +150,29 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         at: Gva,
         access: Access,
         leaf: &KnownLeaf,
-    ) -> Verdict {
+    ) -> Option<Verdict> {
         let raw = leaf.raw;
         let Entry::Leaf(to) = G::decode::<GuestPhys>(Level::PAGE, raw) else {
             // The fault was of before.
-            return self.retry(world, at);
+            return Some(self.retry(world, at));
         };
         if let Some(fault) = G::refusal(&self.regime, Level::PAGE, raw, to) {
-            return Verdict::Reflect(fault);
+            return Some(Verdict::Reflect(fault));
         }
         let Some(checked) = self.allower(raw, leaf.limits, access) else {
-            return Verdict::Reflect(GuestFault::Permission(Level::PAGE));
+            return Some(Verdict::Reflect(GuestFault::Permission(Level::PAGE)));
         };
         let place = self.place(to);
         let marked = G::marked(Level::PAGE, raw, access.kind) != raw;
         if marked {
-            self.mark_leaf(world, leaf, access.kind, place);
+            self.mark_leaf(world, leaf, leaf.table?, access.kind, place);
         }
         let gpa = Gpa::from_bits(to.start().bits() | at.page_offset());
-        match emulated(gpa, place, access, checked) {
+        Some(match emulated(gpa, place, access, checked) {
             Some(verdict) => verdict,
             None if marked => Verdict::Resume,
             None => self.retry(world, at),
-        }
+        })
     }
 
     /// Where in RAM `frame` is, unless it is none.
@@ -193,6 +202,18 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         world: &mut World<'_, E>,
         at: Gva,
         access: Access,
+        span: Span<<E::Probe as Probe>::Stamp>,
+    ) -> Result<Verdict, OutOfFrames> {
+        let verdict = self.walk_and_know(world, at, access)?;
+        Ok(decided(world, span, verdict))
+    }
+
+    #[inline(always)]
+    fn walk_and_know<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        at: Gva,
+        access: Access,
     ) -> Result<Verdict, OutOfFrames> {
         self.reserve(world, RESERVE_FRAMES, RESERVE_NODES)?;
         let (found, unmarked) = match self.walk(world, at, access.kind) {
@@ -211,6 +232,10 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let marked = self.mark(world, &unmarked, access.kind);
         let place = self.place(found.gpa.frame());
         if let Some(verdict) = emulated(found.gpa, place, access, checked) {
+            if let Verdict::Store(_) = verdict {
+                // There will be more of them: the next one finds its way known.
+                self.make_way(world, at)?;
+            }
             return Ok(verdict);
         }
         Ok(match self.make_way(world, at)? {
@@ -251,20 +276,21 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         any
     }
 
-    /// The same for the entry of a leaf table, which leads to the frame at `place`.
+    /// The same for the entry of the leaf table `table`, which leads to the frame at `place`.
     #[inline(always)]
     fn mark_leaf<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
         leaf: &KnownLeaf,
+        table: Frame<GuestPhys>,
         kind: Kind,
         place: Option<Place>,
     ) {
-        let (true, Some(place)) = (self.is_only_shadow(leaf), place) else {
-            let KnownLeaf { table, index, raw, .. } = *leaf;
+        let (true, Some(place)) = (self.is_only_shadow(leaf, table), place) else {
+            let KnownLeaf { index, raw, .. } = *leaf;
             return self.mark_entry(world, &Step { table, index, level: Level::PAGE, raw }, kind);
         };
-        let Some(guest) = world.memory.guest(leaf.table) else { return };
+        let Some(guest) = world.memory.guest(table) else { return };
         let span = world.probe.start();
         let raw = G::marked(Level::PAGE, leaf.raw, kind);
         guest.set(leaf.index, raw);
@@ -281,15 +307,16 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         world.probe.stop(Event::L1ePropagate, span);
     }
 
-    /// Whether the table of `leaf` is used at no other level.
+    /// Whether `table`, which has `leaf`, is used at no other level.
     #[inline(always)]
-    fn is_only_shadow(&self, leaf: &KnownLeaf) -> bool {
-        let record = self.reach.ram_index(leaf.table).and_then(|at| self.records[0].get(at));
+    fn is_only_shadow(&self, leaf: &KnownLeaf, table: Frame<GuestPhys>) -> bool {
+        let record = self.reach.ram_index(table).and_then(|at| self.records[0].get(at));
         record.is_some_and(|record| record.shadows == leaf.page.number())
             && self.pages[leaf.page.number() as usize].next == 0
     }
 
     /// The same for any entry. Nothing is counted that makes the table suspect of being dead.
+    #[cold]
     #[inline(never)]
     fn mark_entry<E: Env>(&mut self, world: &mut World<'_, E>, step: &Step, kind: Kind) {
         let Some(guest) = world.memory.guest(step.table) else { return };
