@@ -111,6 +111,13 @@ pub trait Injection {
     /// Whether RFLAGS.IF is set: whether an interrupt would end the guest's HLT.
     fn interrupts_enabled(&self) -> bool;
 
+    /// Whether an event that is not from here ends the guest's HLT: a trap behind it, or an interrupt whose
+    /// delivery was put off.
+    fn has_event(&self) -> bool;
+
+    /// CR8 is `class` from now on, where the processor answers reads of it by itself.
+    fn show_priority(&mut self, class: u8);
+
     /// The guest takes the external interrupt `vector` at its next entry.
     /// [`takes_interrupts`](Self::takes_interrupts) holds before, and does not after.
     fn inject_interrupt(&mut self, vector: u8);

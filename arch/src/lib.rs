@@ -54,6 +54,8 @@ pub trait Vcpu {
     fn stored(&self, transfer: &Transfer) -> u64;
     /// Completes the load at hand with `value`, extended as it asks.
     fn load(&mut self, transfer: &Transfer, value: u64);
+    /// Sets the general-purpose register `number`, where an access to a system register asks for that.
+    fn answer(&mut self, _number: u8, _value: u64) {}
     /// Moves on behind the instruction at hand.
     fn skip(&mut self);
 
@@ -77,6 +79,10 @@ pub enum Register {
     Done,
     /// It asks the interrupt controller for software interrupts of the group, by this value.
     Generate(u64, irq::Group),
+    /// It writes the class of task priority, which the interrupt controller keeps.
+    WritePriority(u8),
+    /// It reads that class into this general-purpose register.
+    ReadPriority(u8),
     /// There is no such register for this guest.
     Undefined,
     /// The guest has been given the exception that its access meets.

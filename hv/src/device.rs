@@ -153,6 +153,14 @@ pub trait Board<P: Platform> {
         None
     }
 
+    /// The class of the interrupt controller's task priority.
+    fn task_priority(&self) -> u8 {
+        0
+    }
+
+    /// Writes that class.
+    fn set_task_priority(&mut self, _class: u8) {}
+
     /// Puts what is pending where the guest takes it from. The guest is entered next.
     fn flush(&mut self, cpu: &mut P::Interrupts, vcpu: &mut P::Vcpu);
 

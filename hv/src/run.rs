@@ -160,6 +160,14 @@ impl<P: Platform, B: Board<P>, L: Line> Machine<P, B, L> {
                 self.board.generate(value, group);
                 self.vcpu.skip();
             }
+            Ok(Register::WritePriority(class)) => {
+                self.board.set_task_priority(class);
+                self.vcpu.skip();
+            }
+            Ok(Register::ReadPriority(number)) => {
+                self.vcpu.answer(number, self.board.task_priority().into());
+                self.vcpu.skip();
+            }
             Ok(Register::Undefined) => self.vcpu.undefined(),
             Ok(Register::Refused) | Err(_) => {}
         }

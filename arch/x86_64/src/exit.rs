@@ -11,7 +11,7 @@ use paging::mem::{Env, World};
 use probe::Event;
 use x86_64::registers::control::Cr4Flags;
 use x86_64::registers::rflags::RFlags;
-use x86_decode::{Operand, Operation, Register};
+use x86_decode::{Mode, Operand, Operation, Register};
 
 use crate::fetch::{GuestTables, Opcode};
 use crate::hardware::{ControlAccess, Field, Hardware, Reason};
@@ -162,9 +162,7 @@ impl<H: Hardware> Context<H> {
             (Operation::MovControl, Operand::Register(to), Operand::Control(control)) => {
                 ControlAccess::Read { control, register: to.number }
             }
-            (Operation::Smsw, Operand::Register(to), _) => {
-                ControlAccess::Read { control: 0, register: to.number }
-            }
+            (Operation::Smsw, Operand::Register(to), _) => ControlAccess::StoreStatus(to),
             (Operation::Clts, ..) => ControlAccess::ClearTaskSwitched,
             (Operation::Lmsw, _, Operand::Register(from)) => {
                 ControlAccess::LoadStatus(value(from) as u16)
@@ -198,7 +196,9 @@ impl<H: Hardware> Context<H> {
         match opcode {
             FROM_CONTROL => Some((ControlAccess::Read { control, register }, LENGTH)),
             TO_CONTROL => {
-                let value = self.register(register);
+                let whole = self.register(register);
+                let narrow = self.hardware.mode() != Some(Mode::Bits64);
+                let value = if narrow { u64::from(whole as u32) } else { whole };
                 Some((ControlAccess::Write { control, value }, LENGTH))
             }
             _ => None,

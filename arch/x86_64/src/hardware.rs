@@ -10,7 +10,7 @@ use arch::exit::Port;
 use paging::addr::{Gpa, Hpa, Level};
 use paging::format::Format;
 use paging::mem::Tag;
-use x86_decode::Mode;
+use x86_decode::{Mode, Register};
 
 /// The general-purpose registers while the hypervisor runs, by their numbers: 0 is RAX, 15 is R15.
 /// RSP's place is not used: the hardware keeps it.
@@ -76,6 +76,8 @@ pub enum ControlAccess {
         /// The general-purpose register that receives it.
         register: u8,
     },
+    /// SMSW to a register.
+    StoreStatus(Register),
     /// CLTS.
     ClearTaskSwitched,
     /// LMSW, with the low 16 bits of its operand.
@@ -323,6 +325,8 @@ pub trait Hardware: Sized + Debug {
     fn holds_interrupts(&self) -> bool;
     /// The instruction for which interrupts were held off is over.
     fn release_interrupts(&mut self);
+    /// The guest reads `class` in CR8 from now on, where that does not leave it.
+    fn show_priority(&mut self, _class: u8) {}
     /// Leaves the guest as soon as it can take an interrupt, or no longer.
     fn want_window(&mut self, wanted: bool);
 

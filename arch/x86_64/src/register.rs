@@ -6,9 +6,9 @@ use arch::exit::Stop;
 use hv_abi::pc;
 use paging::mem::{Env, World};
 use x86_64::registers::control::{Cr0Flags, Cr4Flags};
-use x86_decode::number;
+use x86_decode::{Mode, number};
 
-use crate::control::Controls;
+use crate::control::{Controls, PagingMode};
 use crate::cpuid;
 use crate::hardware::{ControlAccess, Field, Hardware, Reason};
 use crate::msr;
@@ -75,6 +75,12 @@ fn emulate_other<H: Hardware, E: Env>(
     let allowed = match vcpu.reason {
         Reason::ReadMsr => read_msr(vcpu, &mode.controls(vcpu)),
         Reason::WriteMsr => write_msr(mode, world, vcpu)?,
+        Reason::Control(Some(ControlAccess::Read { control: 8, register })) => {
+            return Ok(Register::ReadPriority(register));
+        }
+        Reason::Control(Some(ControlAccess::Write { control: 8, value: value @ ..=0xf })) => {
+            return Ok(Register::WritePriority(value as u8));
+        }
         Reason::Control(Some(access)) => control(mode, world, vcpu, access)?,
         Reason::Xsetbv => {
             let enabled = mode.controls(vcpu).cr4.contains(Cr4Flags::OSXSAVE);
@@ -178,21 +184,18 @@ fn control<H: Hardware, E: Env>(
                 0 => before.cr0.bits(),
                 3 => before.cr3,
                 4 => before.cr4.bits(),
-                8 => u64::from(vcpu.task_priority),
                 _ => return Ok(false),
             };
             vcpu.set_register(register, value);
             return Ok(true);
         }
-        ControlAccess::Write { control: 2, value } => {
-            vcpu.hardware.set(Field::Cr2, value);
+        ControlAccess::StoreStatus(to) => {
+            let whole = vcpu.register(to.number);
+            vcpu.set_register(to.number, to.merged(whole, before.cr0.bits()));
             return Ok(true);
         }
-        ControlAccess::Write { control: 8, value } => {
-            let Some(priority) = u8::try_from(value).ok().filter(|&value| value < 16) else {
-                return Ok(false);
-            };
-            vcpu.task_priority = priority;
+        ControlAccess::Write { control: 2, value } => {
+            vcpu.hardware.set(Field::Cr2, value);
             return Ok(true);
         }
         ControlAccess::Write { control: 0, value } => before.with_cr0(value),
@@ -205,6 +208,10 @@ fn control<H: Hardware, E: Env>(
         ControlAccess::LoadStatus(status) => before.with_cr0(before.with_status(status)),
     };
     let Ok(after) = written else { return Ok(false) };
+    let leaves = before.paging() != PagingMode::Off && after.paging() == PagingMode::Off;
+    if leaves && vcpu.hardware.mode() == Some(Mode::Bits64) {
+        return Ok(false);
+    }
     mode.adopt(world, vcpu, after)?;
     Ok(true)
 }

@@ -88,8 +88,7 @@ impl Svm {
 
     fn new_vmcb(paging: Paging, entry: u32) -> &'static Vmcb {
         let vmcb = Vmcb::default();
-        let mut control_registers =
-            ControlRegisters::WRITE_CR4 | ControlRegisters::READ_CR8 | ControlRegisters::WRITE_CR8;
+        let mut control_registers = ControlRegisters::WRITE_CR4 | ControlRegisters::WRITE_CR8;
         match paging {
             Paging::Nested(root) => {
                 vmcb.nested.set(1);
@@ -360,13 +359,19 @@ impl Hardware for Svm {
         self.vmcb.interrupt_shadow.set(0);
     }
 
+    /// Writes of CR8 leave the guest, reads do not.
+    fn show_priority(&mut self, class: u8) {
+        let rest = self.vmcb.virtual_interrupt.get() & !Virtual::PRIORITY.bits();
+        self.vmcb.virtual_interrupt.set(rest | u64::from(class));
+    }
+
     fn want_window(&mut self, wanted: bool) {
         let mut instructions = Instructions::from_bits_retain(self.vmcb.instructions.get());
         instructions.set(Instructions::WINDOW, wanted);
         self.vmcb.instructions.set(instructions.bits());
-        let mut pending = Virtual::MASKING | Virtual::IGNORE_PRIORITY;
-        pending.set(Virtual::PENDING, wanted);
-        self.vmcb.virtual_interrupt.set(pending.bits());
+        let mut interrupt = Virtual::from_bits_retain(self.vmcb.virtual_interrupt.get());
+        interrupt.set(Virtual::PENDING, wanted);
+        self.vmcb.virtual_interrupt.set(interrupt.bits());
     }
 
     /// SVM cannot choose page faults by their error code.

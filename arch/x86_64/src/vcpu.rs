@@ -98,8 +98,6 @@ pub struct Context<H> {
     pub(crate) way: Way,
     /// The instructions of it that were decoded lately.
     pub(crate) lately: Lately,
-    /// CR8, where the hardware does not keep it.
-    pub(crate) task_priority: u8,
     /// The instruction whose access to a device is at hand; `None` for one of a port.
     instruction: Option<Instruction>,
     /// What an instruction that has read leaves in memory.
@@ -127,7 +125,6 @@ impl<H: Hardware> Context<H> {
             tells_fetches: false,
             way: Way::NONE,
             lately: Lately::NONE,
-            task_priority: 0,
             instruction: None,
             result: 0,
             length: 0,
@@ -383,6 +380,10 @@ impl<H: Hardware> Vcpu for Context<H> {
         }
     }
 
+    fn answer(&mut self, number: u8, value: u64) {
+        self.set_register(number, value);
+    }
+
     fn skip(&mut self) {
         self.advance();
     }
@@ -472,6 +473,10 @@ impl<H: Hardware> Injection for Context<H> {
         matches!(self.pending, Pending::Nothing) && self.can_deliver()
     }
 
+    fn show_priority(&mut self, class: u8) {
+        self.hardware.show_priority(class);
+    }
+
     fn inject_interrupt(&mut self, vector: u8) {
         self.hardware.inject(Delivery::interrupt(vector));
     }
@@ -482,5 +487,10 @@ impl<H: Hardware> Injection for Context<H> {
 
     fn interrupts_enabled(&self) -> bool {
         self.flags().contains(RFlags::INTERRUPT_FLAG)
+    }
+
+    fn has_event(&self) -> bool {
+        let deferred = matches!(self.pending, Pending::Interrupt(_)) && self.interrupts_enabled();
+        deferred || self.hardware.injection().is_some()
     }
 }

@@ -178,6 +178,7 @@ impl Lapic {
         }
         let waits = next.is_some() && !ready;
         self.attention = waits;
+        vcpu.show_priority(self.task_priority >> 4);
         if waits || self.window {
             self.window = waits;
             vcpu.want_window(waits);

@@ -31,14 +31,13 @@ impl Pc {
 
     /// CR8: the class of TPR ("Task Priority in IA-32e Mode").
     #[must_use]
-    pub const fn cr8(&self) -> u64 {
-        (self.lapic.task_priority() >> 4) as u64
+    pub const fn cr8(&self) -> u8 {
+        self.lapic.task_priority() >> 4
     }
 
     /// Writes CR8, of which the low 4 bits count.
-    pub fn set_cr8(&mut self, value: u64) {
-        let [low, ..] = value.to_le_bytes();
-        self.lapic.set_task_priority(low << 4);
+    pub const fn set_cr8(&mut self, value: u8) {
+        self.lapic.set_task_priority(value << 4);
     }
 
     /// The offset in the local APIC's registers of what stands at `at`.
@@ -109,7 +108,8 @@ impl Pc {
 
     /// Waits for a physical interrupt, unless the guest has one to take. Whether it waited.
     pub fn halt(&self, cpu: &mut impl HostApic, vcpu: &impl Injection) -> bool {
-        let waits = !(vcpu.interrupts_enabled() && self.lapic.is_deliverable());
+        let takes = vcpu.interrupts_enabled() && self.lapic.is_deliverable();
+        let waits = !takes && !vcpu.has_event();
         if waits {
             cpu.wait();
         }
@@ -186,6 +186,14 @@ where
 
     fn receive(&mut self, byte: u8) {
         self.serial.receive(byte);
+    }
+
+    fn task_priority(&self) -> u8 {
+        self.cr8()
+    }
+
+    fn set_task_priority(&mut self, class: u8) {
+        self.set_cr8(class);
     }
 
     #[inline]

@@ -18,8 +18,6 @@ bitflags! {
         const READ_CR3 = 1 << 3;
         /// Reads of CR4.
         const READ_CR4 = 1 << 4;
-        /// Reads of CR8.
-        const READ_CR8 = 1 << 8;
         /// Writes of CR0.
         const WRITE_CR0 = 1 << 16;
         /// Writes of CR3.
@@ -89,6 +87,8 @@ bitflags! {
     /// Virtual interrupts (offset 060h).
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct Virtual: u64 {
+        /// V_TPR: CR8.
+        const PRIORITY = 0xff;
         /// V_IRQ: one is pending.
         const PENDING = 1 << 8;
         /// V_IGN_TPR: whatever CR8 says.

@@ -220,6 +220,7 @@ macro_rules! control {
 control!("cr0", cr0, set_cr0);
 control!("cr3", cr3, set_cr3);
 control!("cr4", cr4, set_cr4);
+control!("cr8", cr8, set_cr8);
 
 /// Reads a model-specific register.
 pub(crate) fn msr(index: u32) -> u64 {

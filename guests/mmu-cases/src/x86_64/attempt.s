@@ -209,6 +209,7 @@ user_code_end:
 SET set_cr0, cr0
 SET set_cr3, cr3
 SET set_cr4, cr4
+SET set_cr8, cr8
 
 // In: rdi = a model-specific register, rsi = what to write.
 .global set_msr

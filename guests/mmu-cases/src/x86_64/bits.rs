@@ -29,6 +29,8 @@ pub(crate) const NO_EXECUTE: u64 = 1 << 63;
 
 /// CR0.PE.
 pub(crate) const CR0_PE: u64 = 1 << 0;
+/// CR0.PG.
+pub(crate) const CR0_PG: u64 = 1 << 31;
 /// CR0.WP: read-only pages are read-only for the kernel as well.
 pub(crate) const CR0_WP: u64 = 1 << 16;
 /// CR0.NW.

@@ -74,6 +74,10 @@ pub(crate) struct Guest {
     pub(crate) enabled: bool,
     /// An instruction holds interrupts off, or another event is being delivered.
     pub(crate) busy: bool,
+    /// A trap waits, or an interrupt that was put off.
+    pub(crate) event: bool,
+    /// CR8 as it reads.
+    pub(crate) priority: u8,
     /// The interrupt that the next entry delivers.
     pub(crate) injected: Option<u8>,
     /// Whether an exit was asked for.
@@ -96,6 +100,14 @@ impl Injection for Guest {
 
     fn interrupts_enabled(&self) -> bool {
         self.enabled
+    }
+
+    fn has_event(&self) -> bool {
+        self.event
+    }
+
+    fn show_priority(&mut self, class: u8) {
+        self.priority = class;
     }
 
     fn inject_interrupt(&mut self, vector: u8) {

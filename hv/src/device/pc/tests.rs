@@ -154,6 +154,9 @@ fn a_halted_guest_waits_for_what_it_would_take() {
     machine.store(TPR, 0);
     assert_eq!(machine.take(), Some(0x55));
     assert!(machine.pc.halt(&mut machine.host, &machine.guest), "it is in service");
+    machine.guest.event = true;
+    assert!(!machine.pc.halt(&mut machine.host, &machine.guest), "a trap ends it");
+    machine.guest.event = false;
     machine.store(EOI, 0);
     assert!(machine.pc.halt(&mut machine.host, &machine.guest));
 }
@@ -165,4 +168,6 @@ fn cr8_is_the_class_of_the_task_priority() {
     assert_eq!(machine.pc.cr8(), 6);
     machine.pc.set_cr8(0xb);
     assert_eq!(machine.load(TPR), 0xb0);
+    machine.pc.deliver(&mut machine.guest);
+    assert_eq!(machine.guest.priority, 0xb);
 }
