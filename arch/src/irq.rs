@@ -1,4 +1,4 @@
-//! Interrupts: what a virtual interrupt controller needs from the processor.
+//! Arm's interrupts: what a virtual interrupt controller needs from the processor.
 //!
 //! The processor keeps the interrupts of highest priority in a few *list registers* and plays them
 //! to the guest without an exit: the guest acknowledges and ends them on its own. Which interrupts

@@ -88,7 +88,7 @@ events! {
     ShEmulateCmpxchg "sh_emulate_cmpxchg" Kind::Function;
     /// The guest loads a root: TTBR0_EL1 or TTBR1_EL1, CR3.
     ShUpdateCr3 "sh_update_cr3" Kind::Function;
-    /// The guest invalidates a translation: INVLPG. On Arm a TLBI needs no exit.
+    /// The guest invalidates a translation. Neither TLBI nor INVLPG needs an exit, so it does so unseen.
     ShInvlpg "sh_invlpg" Kind::Function;
     /// Makes an empty shadow of a guest table and takes write access to the table away.
     ShMakeShadow "sh_make_shadow" Kind::Function;
