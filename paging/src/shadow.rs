@@ -34,7 +34,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use probe::{Event, Probe};
+use probe::{Event, Probe, Span};
 
 use crate::addr::{ENTRIES, Frame, Gpa, GuestPhys, GuestVirt, Gva, Hpa, Level};
 use crate::fault::{Fault, Verdict};
@@ -105,6 +105,23 @@ pub struct HardwareRoots {
     pub tables: [Hpa; 2],
     /// The tag of their translations.
     pub tag: Tag,
+}
+
+/// Ends the span of a fault that came to `verdict`.
+#[inline(always)]
+fn decided<E: Env>(
+    world: &mut World<'_, E>,
+    span: Span<<E::Probe as Probe>::Stamp>,
+    verdict: Verdict,
+) -> Verdict {
+    let outcome = match verdict {
+        Verdict::Resume => Event::FaultFixed,
+        Verdict::Device(_) => Event::FaultMmio,
+        Verdict::Store(_) => Event::FaultEmulate,
+        Verdict::Reflect(_) => Event::FaultNotShadow,
+    };
+    world.probe.stop_as(Event::ShPageFault, outcome, span);
+    verdict
 }
 
 /// The shadow of one VM's page tables of the format `G`, in the format `S`.
@@ -200,25 +217,20 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         is_device: impl FnOnce(Gpa) -> bool,
     ) -> Result<Verdict, OutOfFrames> {
         let span = world.probe.start();
+        if G::KEEPS_FLAGS
+            && let Fault::Page { at, access, present } = fault
+        {
+            return self.page_fault(world, at, access, present, span);
+        }
         let verdict = match fault {
             Fault::Missing { at } => self.missing(world, at)?,
             Fault::Protected { at, gpa } => self.protected(world, at, gpa),
-            Fault::Page { at, access, present } if G::KEEPS_FLAGS => {
-                self.page_fault(world, at, access, present)?
-            }
             Fault::Device { at } if is_device(at) => Verdict::Device(at),
             Fault::Device { .. } | Fault::Page { .. } => {
                 Verdict::Reflect(crate::fault::GuestFault::Abort)
             }
         };
-        let outcome = match verdict {
-            Verdict::Resume => Event::FaultFixed,
-            Verdict::Device(_) => Event::FaultMmio,
-            Verdict::Store(_) => Event::FaultEmulate,
-            Verdict::Reflect(_) => Event::FaultNotShadow,
-        };
-        world.probe.stop_as(Event::ShPageFault, outcome, span);
-        Ok(verdict)
+        Ok(decided(world, span, verdict))
     }
 
     /// The shadow page of the table `frame` as used at `level`.

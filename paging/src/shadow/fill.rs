@@ -86,10 +86,17 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     }
 
     /// Nothing was unknown: the TLB remembered an older entry. It forgets, and the guest tries again.
+    #[inline(always)]
     pub(super) fn retry<E: Env>(&self, world: &mut World<'_, E>, at: Gva) -> Verdict {
+        self.forget(world, at);
+        Verdict::Resume
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn forget<E: Env>(&self, world: &mut World<'_, E>, at: Gva) {
         world.probe.count(Event::Retried, 1);
         self.flush(world, Some(at));
-        Verdict::Resume
     }
 
     /// What a walk from a root outside RAM meets.
