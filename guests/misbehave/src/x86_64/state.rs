@@ -15,8 +15,7 @@ const FS_BASE: u32 = 0xc000_0100;
 
 /// Chooses the state that XSAVE saves, which the hypervisor has to do for it.
 pub(crate) fn extended_state() {
-    // SAFETY: CPUID changes nothing.
-    if unsafe { __cpuid(1) }.ecx & XSAVE == 0 {
+    if __cpuid(1).ecx & XSAVE == 0 {
         rt::exit(rt::status::UNSUITABLE);
     }
     // SAFETY: the bit is there, and the runtime uses none of the state.
