@@ -326,13 +326,44 @@ fn flags_reach_every_shadow_of_a_table() {
          t3+100 exits=1
          t3 exits=1
          accessed dirty
-         t0@3[0] unknown
+         t0@3[0] table t1
          t0@3[1] table t2
          t0@3[2] table t3
          t2@2[0] table t3
+         t1@2[0] table t2
          t3@2[0] table t3
+         t2@1[0] table t3
          t3@1[0] table t3
          t3@0[0] leaf t3 protected",
+    );
+}
+
+/// One entry is a page, with a bit of its memory type, and in another table's place a block.
+#[test]
+fn a_dirty_page_is_a_dirty_block() {
+    check(
+        "t0[0] = table t1
+         t1[0] = table t2
+         t1[1] = table t3
+         t2[0] = table t3
+         t3[0] = page b1 large clean
+         root 0 t0
+         on
+         read 0:0.1.0.0
+         read 0:0.0.0.0
+         write 0:0.0.0.0
+         write 0:0.1.0.5
+         shadow",
+        "40200000 exits=1
+         40200000 exits=1
+         40200000 exits=1
+         40205000 exits=1
+         t0@3[0] table t1
+         t1@2[0] table t2
+         t1@2[1] table t3
+         t2@1[0] table t3
+         t3@1[0] leaf 40200000
+         t3@0[0] leaf 40200000",
     );
 }
 
@@ -554,7 +585,7 @@ fn a_block_is_split_when_its_frame_becomes_a_table_and_joined_when_it_is_none() 
          d1 exits=1
          40200000+8 exits=1
          d2 exits=0
-         40201000 exits=1
+         40201000 exits=0
          blocks_split 1
          t2+18 exits=1
          blocks_joined 1
