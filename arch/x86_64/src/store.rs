@@ -12,7 +12,7 @@ use paging::mem::{ENTRY_SHIFT, Entries, Env, Memory, World};
 use paging::shadow::Shadow;
 use x86_decode::{Instruction, Operation};
 
-use crate::hardware::Hardware;
+use crate::hardware::{Field, Hardware};
 use crate::vcpu::Context;
 
 /// Reads `size` bytes, at most 16, at `at`. They do not cross the end of the page, which is RAM.
@@ -56,10 +56,9 @@ pub(crate) fn carry_out<H: Hardware, E: Env>(
         _ => {}
     }
     let size = instruction.size.bytes();
-    let rip = vcpu.hardware.get(crate::hardware::Field::Rip);
-    let address =
-        instruction.address(|number| vcpu.register(number), rip, |segment| vcpu.base(segment));
-    if address != at.bits() || gpa.page_offset() + size > PAGE_SIZE {
+    // An operand that crosses the end of a page faults at its own address, or at the next page's first byte.
+    let begins = at.page_offset() != 0 || address(vcpu, instruction) == at.bits();
+    if !begins || gpa.page_offset() + size > PAGE_SIZE {
         return Ok(false);
     }
     if let Some(value) = instruction.stored(|number| vcpu.register(number)) {
@@ -92,6 +91,13 @@ pub(crate) fn carry_out<H: Hardware, E: Env>(
     }
     vcpu.skip();
     Ok(true)
+}
+
+/// The linear address of the instruction's memory operand.
+#[inline(never)]
+fn address<H: Hardware>(vcpu: &Context<H>, instruction: &Instruction) -> u64 {
+    let rip = vcpu.hardware.get(Field::Rip);
+    instruction.address(|number| vcpu.register(number), rip, |segment| vcpu.base(segment))
 }
 
 /// Carries out a STOS as far as it stays in the page.
