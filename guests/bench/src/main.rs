@@ -50,7 +50,7 @@ fn hypercall(cost: u64) {
                 // SAFETY: an unknown function does nothing.
                 let (ticks, result) = unsafe { exact::hypercall(UNKNOWN) };
                 check!(result == NOT_SUPPORTED, "an unknown hypercall returns {result:#x}");
-                samples.add(ticks - cost);
+                samples.add(ticks - cost - exact::MOVES);
             }
         });
     }

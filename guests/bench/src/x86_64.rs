@@ -13,11 +13,11 @@ pub(crate) const CALL: &str = "call";
 /// The row of the interrupt controller, and its name.
 pub(crate) const CONTROLLER: [&str; 2] = ["apic", "controller-read"];
 
-/// CPUID: three instructions, of which one exits.
+/// CPUID.
 pub(crate) fn exits(cost: u64) {
     let mut samples = Samples::with_capacity(OPERATIONS as usize);
     phase("cpuid", OPERATIONS, || {
-        (0..OPERATIONS).for_each(|_| samples.add(exact::cpuid() - cost));
+        (0..OPERATIONS).for_each(|_| samples.add(exact::cpuid() - cost - exact::MOVES));
     });
     samples.print(GUEST, "cpuid", "null-cpuid");
 }

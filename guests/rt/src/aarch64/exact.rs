@@ -16,6 +16,9 @@ macro_rules! between {
     }};
 }
 
+/// Instructions of [`hypercall`] beside the one that it is named for.
+pub const MOVES: u64 = 0;
+
 /// A load of eight bytes. Returns what it read, too.
 ///
 /// # Safety

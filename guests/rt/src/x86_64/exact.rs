@@ -20,6 +20,10 @@ macro_rules! between {
     }};
 }
 
+/// Instructions of [`cpuid`] and [`hypercall`] beside the one that they are named for: both move what goes
+/// in or comes out.
+pub const MOVES: u64 = 2;
+
 /// A load of eight bytes. Returns what it read, too.
 ///
 /// # Safety
