@@ -32,6 +32,9 @@ use crate::setup::emulator::Emulator;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// When it is asked again: it may not have been listening yet.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long firmware and a boot loader may take, at most, before a guest's time begins. They are
+/// silent, so that it begins with the first byte over the serial line, if that comes earlier.
+const FIRMWARE: Duration = Duration::from_secs(30);
 /// How often the clock and Ctrl-C are looked at.
 const TICK: Duration = Duration::from_millis(50);
 /// How long the console is silent before a spinner says that something still runs.
@@ -99,6 +102,16 @@ pub(crate) struct Ran {
     pub(crate) status: Option<u8>,
 }
 
+impl Boot<'_> {
+    /// How long firmware may take.
+    fn firmware(&self) -> Duration {
+        match (self.computer.program(), self.medium) {
+            (Program::Qemu(_), Medium::Kernel(_)) => Duration::ZERO,
+            _ => FIRMWARE,
+        }
+    }
+}
+
 /// What differs between emulators that run.
 trait Emulation {
     /// The process.
@@ -122,12 +135,13 @@ pub(crate) fn boot(boot: &Boot<'_>) -> Result<Ran> {
     let _running = Running::begin()?;
     let mut emulation = start(boot)?;
     let mut splitter = Splitter::new(boot.hypervisor);
-    let mut stop = Stop::new(boot.timeout);
+    let mut stop = Stop::new(boot.timeout, boot.firmware());
     let mut registers = None;
     let mut spinner = Spinner::new(boot.echo);
     loop {
         match emulation.child().output.recv_timeout(TICK) {
             Ok(bytes) => {
+                stop.begin();
                 let console = splitter.feed(&bytes);
                 if boot.echo && !console.is_empty() {
                     spinner.hide();
@@ -183,18 +197,29 @@ enum Due {
 /// When and why a run is ended from outside.
 struct Stop {
     end: End,
+    timeout: Option<Duration>,
     asks_at: Option<Instant>,
     asks_again_at: Instant,
     ends_at: Option<Instant>,
 }
 
 impl Stop {
-    fn new(timeout: Option<Duration>) -> Self {
+    /// The guest's time begins after `firmware`, or when [`Self::begin`] says so.
+    fn new(timeout: Option<Duration>, firmware: Duration) -> Self {
         Self {
             end: End::Off,
-            asks_at: timeout.map(|timeout| Instant::now() + timeout),
+            timeout: timeout.filter(|_| !firmware.is_zero()),
+            asks_at: timeout.map(|timeout| Instant::now() + firmware + timeout),
             asks_again_at: Instant::now(),
             ends_at: None,
+        }
+    }
+
+    /// The guest's time begins now, unless it has.
+    fn begin(&mut self) {
+        if let Some(timeout) = self.timeout.take() {
+            let asks_at = Instant::now() + timeout;
+            self.asks_at = self.asks_at.map(|latest| latest.min(asks_at));
         }
     }
 

@@ -10,7 +10,6 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::deeds::{self, Deed, MISBEHAVE, Must};
 use super::tally::Tally;
 use crate::cli::{Paging, Probes};
-use crate::computer::Program;
 use crate::emu::{self, End, Ran};
 use crate::golden;
 use crate::lab::{Lab, Mode, Place, Run};
@@ -32,8 +31,6 @@ const EVERYWHERE: [&str; 2] = ["aim9-memory", "memory-motion"];
 const OF_THE_MACHINE: [&str; 1] = ["@ hello ram="];
 /// When a guest that does not end by itself is asked to.
 const SOON: Duration = Duration::from_secs(3);
-/// The same under Bochs, which first runs a firmware and GRUB.
-const LATER: Duration = Duration::from_secs(6);
 
 /// A case.
 #[derive(Clone, Copy, Debug)]
@@ -55,11 +52,7 @@ impl Case<'_> {
     }
 
     const fn run(&self, probes: Probes) -> Run<'_> {
-        let timeout = match (self.must, self.place.computer.program()) {
-            (Must::GoOn, Program::Qemu(_)) => SOON,
-            (Must::GoOn, Program::Bochs) => LATER,
-            _ => TIMEOUT,
-        };
+        let timeout = if matches!(self.must, Must::GoOn) { SOON } else { TIMEOUT };
         Run { place: self.place, guest: self.guest, arguments: self.arguments, probes, timeout }
     }
 }
