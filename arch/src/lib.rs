@@ -49,6 +49,10 @@ pub trait Vcpu {
 
     /// Moves on behind the hypercall at hand, where the hardware has not done so.
     fn leave_call(&mut self) {}
+    /// Whether privileged software made the hypercall at hand. Where other software cannot, so it is.
+    fn is_privileged(&self) -> bool {
+        true
+    }
 
     /// The value that the store at hand moves.
     fn stored(&self, transfer: &Transfer) -> u64;

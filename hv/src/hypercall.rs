@@ -34,6 +34,7 @@ impl<P: Platform, B: Board<P>, L: Line> Machine<P, B, L> {
     fn answer(&mut self, id: u64) -> Option<End> {
         let argument = self.vcpu.argument(1);
         let result = match id {
+            _ if !self.vcpu.is_privileged() => call::NOT_SUPPORTED,
             call::EXIT => return Some(End::Exit(argument as u8)),
             call::PHASE_BEGIN => {
                 self.phases.begin([argument, self.vcpu.argument(2)], self.shared.probe);

@@ -239,6 +239,10 @@ impl<H: Hardware> Context<H> {
         world: &mut World<'_, E>,
         tables: &impl GuestTables<H>,
     ) -> Option<Transfer> {
+        if self.hardware.interrupted().is_some() {
+            // It is no instruction that accesses it.
+            return None;
+        }
         let instruction = self.instruction_at_hand(world, tables)?;
         let (read, write) = (instruction.reads(), instruction.writes());
         let size = instruction.size.bytes();

@@ -271,6 +271,19 @@ impl<H: Hardware> Context<H> {
         opcode.length_in(bytes, count).map(u64::from)
     }
 
+    /// The bytes at RIP up to the end of the page, as many as an instruction may have, and how they are
+    /// read.
+    pub(crate) fn bytes_at_hand<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        tables: &impl GuestTables<H>,
+    ) -> Option<([u8; LONGEST], usize, Mode)> {
+        let (at, mode) = self.code()?;
+        let here = self.find_code(world, tables, (at, mode))?;
+        let (bytes, length) = bytes_of(words_at(world.memory, here)?, here);
+        Some((bytes, length, mode))
+    }
+
     /// The instruction at hand, by the guest's own `tables`.
     #[inline]
     pub(crate) fn instruction_at_hand<E: Env>(

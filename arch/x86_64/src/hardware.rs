@@ -12,6 +12,8 @@ use paging::format::Format;
 use paging::mem::Tag;
 use x86_decode::{Mode, Register};
 
+use crate::regs;
+
 /// The general-purpose registers while the hypervisor runs, by their numbers: 0 is RAX, 15 is R15.
 /// RSP's place is not used: the hardware keeps it.
 pub type Registers = [u64; 16];
@@ -144,9 +146,13 @@ impl Delivery {
     }
 
     /// Whether it is raised by an instruction that was meant to: executing that again raises it again.
+    /// SVM takes INT3 and INTO for exceptions of the processor.
     #[must_use]
     pub const fn is_software(self) -> bool {
-        self.info & Self::TYPE > Self::EXCEPTION
+        const BREAKPOINT: u8 = 3;
+        const OVERFLOW: u8 = 4;
+        let meant = matches!(self.vector(), BREAKPOINT | OVERFLOW);
+        self.info & Self::TYPE > Self::EXCEPTION || self.is_exception() && meant
     }
 }
 
@@ -329,6 +335,15 @@ pub trait Hardware: Sized + Debug {
     fn show_priority(&mut self, _class: u8) {}
     /// Leaves the guest as soon as it can take an interrupt, or no longer.
     fn want_window(&mut self, wanted: bool);
+
+    /// The guest's PAT. Where the hardware has no place of its own for it, that is the machine's.
+    fn pat(&self) -> u64 {
+        regs::pat()
+    }
+    /// Writes it; nothing if that [is none](regs::is_pat).
+    fn set_pat(&mut self, value: u64) {
+        regs::set_pat(value);
+    }
 
     /// Chooses the exceptions that leave the guest.
     fn intercept(&mut self, which: Exceptions);

@@ -6,8 +6,6 @@
 
 use hv_abi::pc;
 
-use crate::regs;
-
 /// The registers that a guest reads and writes without the hypervisor, which uses none of them.
 pub const PASSED: &[u32] = &[
     0x174,       // IA32_SYSENTER_CS
@@ -37,8 +35,8 @@ const MICROCODE: u32 = 0x8b;
 const MISC_ENABLE: u32 = 0x1a0;
 /// IA32_DEBUGCTL.
 const DEBUG_CONTROL: u32 = 0x1d9;
-/// IA32_PAT.
-const PAT: u32 = 0x277;
+/// IA32_PAT, which the hardware knows a place for.
+pub const PAT: u32 = 0x277;
 /// AMD's HWCR.
 const HARDWARE_CONFIGURATION: u32 = 0xc001_0015;
 
@@ -52,7 +50,6 @@ const FAST_STRINGS: u64 = 1;
 pub fn read(register: u32) -> Option<u64> {
     match register {
         APIC_BASE => Some(pc::LOCAL_APIC | APIC_ON),
-        PAT => Some(regs::pat()),
         MISC_ENABLE => Some(FAST_STRINGS),
         MICROCODE | DEBUG_CONTROL | HARDWARE_CONFIGURATION => Some(0),
         _ => None,
@@ -63,10 +60,6 @@ pub fn read(register: u32) -> Option<u64> {
 #[must_use]
 pub fn write(register: u32, value: u64) -> bool {
     match register {
-        PAT if regs::is_pat(value) => {
-            regs::set_pat(value);
-            true
-        }
         APIC_BASE => read(APIC_BASE) == Some(value),
         DEBUG_CONTROL => value == 0,
         MICROCODE | MISC_ENABLE | HARDWARE_CONFIGURATION => true,

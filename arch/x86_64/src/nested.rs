@@ -8,7 +8,7 @@ use arch::{Mmu, Platform, Register};
 use paging::addr::{Gpa, GuestPhys, Hpa, Level};
 use paging::fault::Verdict;
 use paging::layout::Layout;
-use paging::mem::{Env, Memory, Tlb, World};
+use paging::mem::{Env, Memory, Stale, Tlb, World};
 use paging::nested::{self, Nested};
 use paging::tree::{MapError, Tools};
 use x86_64::registers::control::{Cr0Flags, Cr4Flags, EferFlags};
@@ -17,6 +17,7 @@ use crate::control::Controls;
 use crate::fetch::GuestTables;
 use crate::hardware::{Field, Hardware};
 use crate::register::{self, Controlled};
+use crate::tlb::GuestTlb;
 use crate::vcpu::Context;
 
 /// The MMU of a guest over nested tables.
@@ -69,17 +70,21 @@ impl<H: Hardware> GuestTables<H> for Own {
     }
 }
 
-impl<H: Hardware, E: Env> Controlled<H, E> for NestedMmu {
+impl<H: Hardware, E: Env<Tlb = GuestTlb>> Controlled<H, E> for NestedMmu {
     fn controls(&self, vcpu: &Context<H>) -> Controls {
         controls(vcpu)
     }
 
     fn adopt(
         &mut self,
-        _world: &mut World<'_, E>,
+        world: &mut World<'_, E>,
         vcpu: &mut Context<H>,
         controls: Controls,
     ) -> Result<(), Stop> {
+        if controls != self::controls(vcpu) {
+            // The processor would have emptied its TLB, of global translations too.
+            Tlb::<GuestPhys>::flush(world.tlb, Stale::All);
+        }
         let hardware = &mut vcpu.hardware;
         hardware.set(Field::Efer, controls.efer.bits());
         hardware.set(Field::Cr0, controls.cr0.bits());
@@ -92,7 +97,11 @@ impl<H: Hardware, E: Env> Controlled<H, E> for NestedMmu {
     }
 }
 
-impl<H: Hardware, P: Platform<Vcpu = Context<H>>> Mmu<P> for NestedMmu {
+impl<H, P> Mmu<P> for NestedMmu
+where
+    H: Hardware,
+    P: Platform<Vcpu = Context<H>, Env: Env<Tlb = GuestTlb>>,
+{
     const NAME: &'static str = "nested";
 
     #[inline]

@@ -131,6 +131,7 @@ fn read_msr<H: Hardware>(vcpu: &mut Context<H>, controls: &Controls) -> bool {
     let register = vcpu.register(number::RCX) as u32;
     let value = match register {
         msr::EFER => Some(controls.efer.bits()),
+        msr::PAT => Some(vcpu.hardware.pat()),
         _ => msr::read(register),
     };
     if let Some(value) = value {
@@ -146,6 +147,10 @@ fn write_msr<H: Hardware, E: Env>(
     vcpu: &mut Context<H>,
 ) -> Result<bool, Stop> {
     let (register, value) = (vcpu.register(number::RCX) as u32, vcpu.pair());
+    if register == msr::PAT {
+        vcpu.hardware.set_pat(value);
+        return Ok(regs::is_pat(value));
+    }
     if register != msr::EFER {
         return Ok(msr::write(register, value));
     }

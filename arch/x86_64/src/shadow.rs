@@ -267,12 +267,15 @@ where
         gpa: Gpa,
     ) -> Result<(), Stop> {
         let Fault::Page { at, .. } = exit.fault else { return Err(Stop::UnknownExit) };
-        if vcpu.hardware.injection().is_some() {
+        if vcpu.hardware.interrupted().is_some() {
             return Err(Stop::EventToTable);
         }
         if let Some(instruction) = vcpu.instruction_at_hand(world, &self.controls)
             && store::carry_out(&mut self.shadow, world, vcpu, &instruction, at, gpa)?
         {
+            return Ok(());
+        }
+        if store::push_flags(&mut self.shadow, world, vcpu, &self.controls, gpa)? {
             return Ok(());
         }
         self.begin_step(world, vcpu, at, gpa)

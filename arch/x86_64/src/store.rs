@@ -10,8 +10,10 @@ use paging::addr::{Gpa, Gva, Level, PAGE_SIZE};
 use paging::format::x64::X64;
 use paging::mem::{ENTRY_SHIFT, Entries, Env, Memory, World};
 use paging::shadow::Shadow;
-use x86_decode::{Instruction, Operation};
+use x86_64::registers::rflags::RFlags;
+use x86_decode::{Instruction, Mode, Operation, Segment, number};
 
+use crate::fetch::GuestTables;
 use crate::hardware::{Field, Hardware};
 use crate::vcpu::Context;
 
@@ -112,7 +114,11 @@ fn strings<H: Hardware, E: Env>(
     let size = instruction.size.bytes();
     let flags = vcpu.flags().bits();
     let page = at.align_down(Level::PAGE).bits();
-    let value = vcpu.register(x86_decode::number::RAX);
+    let value = vcpu.register(number::RAX);
+    if instruction.repeat && vcpu.flags().contains(RFlags::TRAP_FLAG) {
+        // The guest is to hear of each element.
+        return Ok(false);
+    }
     let mut stored = false;
     loop {
         let next = instruction.element(
@@ -137,4 +143,61 @@ fn strings<H: Hardware, E: Env>(
     }
     vcpu.skip();
     Ok(true)
+}
+
+/// Carries out PUSHF, if it is the instruction at hand and stores to the table at `gpa` and nowhere
+/// else. In a step it would push the trap flag that makes the step. Returns whether it did.
+///
+/// # Errors
+///
+/// [`Stop::OutOfFrames`].
+#[cold]
+pub(crate) fn push_flags<H: Hardware, E: Env>(
+    shadow: &mut Shadow<X64, X64>,
+    world: &mut World<'_, E>,
+    vcpu: &mut Context<H>,
+    tables: &impl GuestTables<H>,
+    gpa: Gpa,
+) -> Result<bool, Stop> {
+    const PUSHF: u8 = 0x9c;
+    const OPERAND_SIZE: u8 = 0x66;
+    let Some((bytes, count, mode)) = vcpu.bytes_at_hand(world, tables) else { return Ok(false) };
+    let bytes = bytes.iter().take(count);
+    let prefixes = bytes.clone().take_while(|&&byte| is_prefix(byte, mode));
+    let short = prefixes.clone().any(|&byte| byte == OPERAND_SIZE);
+    let length = prefixes.count();
+    if bytes.clone().nth(length) != Some(&PUSHF) {
+        return Ok(false);
+    }
+    let size: u64 = match (short, mode) {
+        (true, _) => 2,
+        (false, Mode::Bits32) => 4,
+        (false, Mode::Bits64) => 8,
+    };
+    let before = vcpu.register(number::RSP);
+    let top = match mode {
+        Mode::Bits32 => u64::from((before as u32).wrapping_sub(size as u32)),
+        Mode::Bits64 => before.wrapping_sub(size),
+    };
+    let offset = gpa.page_offset();
+    let base = if mode == Mode::Bits64 { 0 } else { vcpu.base(Segment::Ss) };
+    let lies = base.wrapping_add(top) & (PAGE_SIZE - 1);
+    if lies != offset || offset + size > PAGE_SIZE {
+        return Ok(false);
+    }
+    let flags = vcpu.flags() - RFlags::RESUME_FLAG - RFlags::VIRTUAL_8086_MODE;
+    shadow.emulate_write(world, gpa, size.trailing_zeros(), flags.bits())?;
+    vcpu.set_register(number::RSP, top);
+    vcpu.set_length(length as u64 + 1);
+    vcpu.skip();
+    Ok(true)
+}
+
+/// Whether `byte`, before an opcode, is a prefix. LOCK makes PUSHF invalid.
+const fn is_prefix(byte: u8, mode: Mode) -> bool {
+    match byte {
+        0x26 | 0x2e | 0x36 | 0x3e | 0x64..=0x67 | 0xf2 | 0xf3 => true,
+        0x40..=0x4f => matches!(mode, Mode::Bits64),
+        _ => false,
+    }
 }

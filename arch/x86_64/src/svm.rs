@@ -52,9 +52,22 @@ struct Bitmap<const N: usize>([u8; N]);
 #[derive(Debug)]
 pub struct Svm {
     vmcb: &'static Vmcb,
+    /// The last of the processor's ASIDs.
+    last_asid: u32,
+}
+
+/// The last of the processor's ASIDs; the first is the hypervisor's own, and a guest needs another.
+fn last_asid() -> u32 {
+    let info = raw_cpuid::CpuId::new().get_svm_info();
+    info.map_or(0, |info| info.supported_asids()).saturating_sub(1).max(1)
 }
 
 impl Svm {
+    /// Whether the guest runs over nested tables.
+    const fn is_nested(&self) -> bool {
+        self.vmcb.nested.get() != 0
+    }
+
     /// Whether the processor has SVM at all.
     #[must_use]
     pub fn is_there() -> bool {
@@ -110,7 +123,7 @@ impl Svm {
         let ports = Box::leak(Box::new(Bitmap([u8::MAX; PORT_BITMAP])));
         vmcb.ports.set(core::ptr::from_ref(ports) as u64);
         vmcb.msrs.set(core::ptr::from_ref(msr_bitmap()) as u64);
-        vmcb.tlb.set_tag(crate::tlb::NO_ROOT);
+        vmcb.tlb.set_tag(crate::tlb::NO_ROOT, last_asid());
         vmcb.tlb.forget_all();
         vmcb.virtual_interrupt.set((Virtual::MASKING | Virtual::IGNORE_PRIORITY).bits());
 
@@ -206,7 +219,7 @@ impl Hardware for Svm {
         unsafe {
             asm!("vmload rax", in("rax") core::ptr::from_ref(vmcb) as u64, options(nostack));
         }
-        let mut new = Self { vmcb };
+        let mut new = Self { vmcb, last_asid: last_asid() };
         new.intercept(Exceptions::None);
         Ok(new)
     }
@@ -374,6 +387,19 @@ impl Hardware for Svm {
         self.vmcb.virtual_interrupt.set(interrupt.bits());
     }
 
+    /// Over nested tables VMRUN takes the guest's from the VMCB.
+    fn pat(&self) -> u64 {
+        if self.is_nested() { self.vmcb.pat.get() } else { regs::pat() }
+    }
+
+    fn set_pat(&mut self, value: u64) {
+        if !self.is_nested() {
+            regs::set_pat(value);
+        } else if regs::is_pat(value) {
+            self.vmcb.pat.set(value);
+        }
+    }
+
     /// SVM cannot choose page faults by their error code.
     fn intercept(&mut self, which: Exceptions) {
         let always = exit::vector_bit(exit::DEBUG) | exit::vector_bit(exit::ALIGNMENT);
@@ -389,7 +415,7 @@ impl Hardware for Svm {
     #[inline]
     fn load_root(&mut self, root: Hpa, low: u64, tag: Tag) {
         self.vmcb.cr3.set(root.bits() | low);
-        self.vmcb.tlb.set_tag(tag);
+        self.vmcb.tlb.set_tag(tag, self.last_asid);
     }
 
     fn flusher(&self) -> Flusher {

@@ -108,6 +108,8 @@ pub struct Context<H> {
     pending: Pending,
     /// The guest makes one step on behalf of the hypervisor.
     stepping: bool,
+    /// DR6 as it was before that.
+    status: u64,
 }
 
 impl<H: Hardware> Context<H> {
@@ -130,6 +132,7 @@ impl<H: Hardware> Context<H> {
             length: 0,
             pending: Pending::Nothing,
             stepping: false,
+            status: 0,
         }
     }
 
@@ -285,6 +288,7 @@ impl<H: Hardware> Context<H> {
     /// Lets the guest make one step, of which [`end_step`](Self::end_step) is told.
     pub fn begin_step(&mut self) {
         self.stepping = true;
+        self.status = self.hardware.get(Field::Dr6);
         self.hardware.release_interrupts();
         let flags = self.flags() | RFlags::TRAP_FLAG;
         self.hardware.set(Field::Rflags, flags.bits());
@@ -295,7 +299,9 @@ impl<H: Hardware> Context<H> {
     pub fn end_step(&mut self, traps: bool, done: bool) {
         self.stepping = false;
         let mut flags = self.flags();
-        flags.set(RFlags::TRAP_FLAG, traps);
+        // An instruction that has loaded the flags has loaded this one too.
+        flags.set(RFlags::TRAP_FLAG, traps && flags.contains(RFlags::TRAP_FLAG));
+        self.hardware.set(Field::Dr6, self.status);
         self.hardware.set(Field::Rflags, flags.bits());
         if traps && done {
             self.trap();
@@ -351,6 +357,10 @@ impl<H: Hardware> Vcpu for Context<H> {
     #[inline(always)]
     fn leave_call(&mut self) {
         self.advance();
+    }
+
+    fn is_privileged(&self) -> bool {
+        self.hardware.privilege() != USER
     }
 
     fn stored(&self, transfer: &Transfer) -> u64 {

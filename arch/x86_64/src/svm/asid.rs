@@ -20,10 +20,18 @@ pub struct Control {
 }
 
 impl Control {
-    /// Translations belong to `tag` from now on. ASID 0 is the hypervisor's.
+    /// Translations belong to `tag` from now on. ASID 0 is the hypervisor's. The processor has ASIDs up to
+    /// `last`; the tags that are too many share that one, which is empty whenever one of them begins with
+    /// it.
     #[inline]
-    pub(super) fn set_tag(&self, tag: Tag) {
-        self.asid.set(u32::from(tag.0) + 1);
+    pub(super) fn set_tag(&self, tag: Tag, last: u32) {
+        let asid = u32::from(tag.0) + 1;
+        if asid < last {
+            self.asid.set(asid);
+        } else {
+            self.asid.set(last);
+            self.forget_all();
+        }
     }
 
     /// The guest has been entered: what was asked for is done.

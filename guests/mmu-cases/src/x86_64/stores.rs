@@ -1,6 +1,7 @@
 //! Cases about instructions that a hypervisor may have to execute itself, where more is asked of it than
 //! their result: stores to live tables, and others that exit.
 
+use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rt::space::{Access, FRAME};
@@ -20,6 +21,7 @@ pub(crate) const CASES: &[Case] = &[
     ("store-across-code-pages", store_across_code_pages),
     ("store-in-compatibility-mode", store_in_compatibility_mode),
     ("store-in-user-mode", store_in_user_mode),
+    ("flags-pushed", flags_pushed),
     ("interrupted-at-random", interrupted_at_random),
 ];
 
@@ -170,6 +172,27 @@ fn store_in_compatibility_mode() {
         check!(get(neighbour) == before, "the entry before it was changed, too");
         check!(read(page(1)) == Ok(mark(4 + turn)), "what was stored does not count");
         check!(read(page(0)) == Ok(mark(0)), "the page before it is lost");
+    }
+    arena.space.destroy();
+}
+
+/// PUSHF stores the flags as they are, whoever watches.
+fn flags_pushed() {
+    let mut arena = Arena::new(1);
+    let entry = arena.entry(0);
+    for turn in 0..3 {
+        set(entry, arena.value(0));
+        check!(read(page(0)) == Ok(mark(0)), "turn {turn}: the page is not there");
+        let flags: u64;
+        // SAFETY: the stack is the entry for one instruction, while interrupts are masked.
+        unsafe {
+            asm!("xor {old:e}, {old:e}", "pushfq", "pop {flags}", "lea {old}, [{entry} + 8]",
+                "xchg rsp, {old}", "pushfq", "xchg rsp, {old}", "sub {old}, {entry}",
+                old = out(reg) _, flags = out(reg) flags, entry = in(reg) entry.addr());
+        }
+        check!(get(entry) == flags, "turn {turn}: {:#x}, not {flags:#x}", get(entry));
+        tlb::page(1, page(0));
+        check!(read(page(0)) == page_fault(0, page(0)), "turn {turn}: the page is still there");
     }
     arena.space.destroy();
 }
