@@ -42,6 +42,7 @@ use crate::format::{GuestFormat, ShadowFormat};
 use crate::layout::Layout;
 use crate::mem::{Entries, Env, Memory, Stale, Tag, Tlb, World};
 use crate::pool::{OutOfFrames, PageId};
+use crate::shadow::lately::{Known, Stores};
 use crate::shadow::page::{Page, Slot, Source};
 use crate::shadow::reverse::{Nodes, Refs};
 use crate::shadow::roots::Contexts;
@@ -50,6 +51,7 @@ use crate::shadow::roots::Contexts;
 pub mod check;
 mod evict;
 mod fill;
+mod lately;
 mod page;
 mod page_fault;
 mod reverse;
@@ -138,6 +140,7 @@ pub struct Shadow<G: GuestFormat, S> {
     records: [Vec<Record>; 3],
     nodes: Nodes,
     contexts: Contexts,
+    stores: Stores,
     opened: [Option<sync::Opened>; sync::OPEN],
     hand: u32,
     format: core::marker::PhantomData<S>,
@@ -175,6 +178,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             records,
             nodes: Nodes::new(NODES),
             contexts: Contexts::NEW,
+            stores: Stores::NONE,
             opened: [None; sync::OPEN],
             hand: 1,
             format: core::marker::PhantomData,
@@ -271,16 +275,43 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     }
 
     /// What `slot` translates.
-    fn reached(&self, slot: Slot) -> Reached {
-        let (mut slot, mut at) = (slot, 0);
+    #[inline(always)]
+    fn reached(&mut self, slot: Slot) -> Reached {
+        let number = slot.page().number() as usize;
+        let changes = self.stores.changes;
+        let reached = match self.pages[number].known.at(changes) {
+            Some(reached) => reached,
+            None => {
+                let reached = self.reached_from(slot.page());
+                self.pages[number].known = Known::new(changes, reached);
+                reached
+            }
+        };
+        match reached {
+            Reached::At(base) => {
+                let within = (slot.index().get() as u64) << self.pages[number].shift;
+                Reached::At(G::canonical(base.bits() | within))
+            }
+            other => other,
+        }
+    }
+
+    /// What the first entry of `page` translates.
+    #[inline(never)]
+    fn reached_from(&self, page: PageId) -> Reached {
+        let (mut number, mut at) = (page.number(), 0);
         loop {
-            let page = &self.pages[slot.page().number() as usize];
-            at |= (slot.index().get() as u64) << page.shift;
+            let page = &self.pages[number as usize];
             match (page.root, page.parents.only()) {
                 (page::RootUse::At(base), reverse::Only::Nobody) => {
-                    return Reached::At(G::canonical(base.bits() | at));
+                    return Reached::At(Gva::from_bits(base.bits() | at));
                 }
-                (page::RootUse::No, reverse::Only::One(parent)) => slot = Slot::from_bits(parent),
+                (page::RootUse::No, reverse::Only::One(parent)) => {
+                    let slot = Slot::from_bits(parent);
+                    number = slot.page().number();
+                    let shift = self.pages[number as usize].shift;
+                    at |= (slot.index().get() as u64) << shift;
+                }
                 (page::RootUse::No, reverse::Only::Nobody) => return Reached::Nowhere,
                 _ => return Reached::Manifold,
             }
@@ -302,6 +333,9 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let old = self.entry(world, slot);
         let table = world.memory.table(slot.page());
         world.probe.count(Event::ShadowEntries, 1);
+        if level != Level::PAGE {
+            self.stores.changes.count();
+        }
         if !S::is_cached(old) || !S::is_stale(old, new) {
             table.set(slot.index(), new);
             world.tlb.publish();

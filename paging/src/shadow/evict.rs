@@ -68,6 +68,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             let unknown = S::forget_table(self.entry(world, slot));
             self.write(world, slot, unknown);
             self.pages[page.number() as usize].parents.remove(&mut self.nodes, slot.bits());
+            self.stores.changes.count();
         }
         // Leaving a context may have given the page up already.
         if self.pages[page.number() as usize].source != Source::Free {
@@ -90,6 +91,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             }
         }
         self.pages[page.number() as usize] = Page::FREE;
+        self.stores.changes.count();
         world.pool.free(page);
         let event = if described.level == Level::PAGE {
             Event::ShRemoveL1Shadow

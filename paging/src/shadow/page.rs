@@ -2,6 +2,7 @@
 
 use crate::addr::{Frame, GuestPhys, Gva, INDEX_BITS, Index, Level};
 use crate::pool::PageId;
+use crate::shadow::lately::Known;
 use crate::shadow::reverse::Refs;
 
 /// A place in a shadow page: the page's number and the entry's, in one word below 2^31 that is not 0.
@@ -90,6 +91,8 @@ pub(super) struct Page {
     pub(super) parents: Refs,
     /// Whether contexts have it as a root.
     pub(super) root: RootUse,
+    /// Which addresses it translates, as far as that was asked.
+    pub(super) known: Known,
 }
 
 impl Page {
@@ -108,6 +111,7 @@ impl Page {
             next: 0,
             parents: Refs::EMPTY,
             root: RootUse::No,
+            known: Known::NOTHING,
         }
     }
 

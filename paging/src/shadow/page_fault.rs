@@ -5,12 +5,13 @@ use probe::{Event, Probe, Span};
 
 use crate::addr::{Frame, Gpa, GuestPhys, Gva, Index, Level};
 use crate::attrs::{Access, Kind};
-use crate::entry::Entry;
+use crate::entry::{Entry, Shadowed};
 use crate::fault::{GuestFault, Verdict};
 use crate::format::{GuestFormat, ShadowFormat, Start};
 use crate::mem::{Entries, Env, Memory, World};
 use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::fill::Way;
+use crate::shadow::lately::{Found, Store};
 use crate::shadow::page::{Slot, Source};
 use crate::shadow::sync::LEVELS;
 use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Shadow, decided};
@@ -80,10 +81,25 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             let fault = GuestFault::Translation(Level::PAGE);
             return Ok(decided(world, span, Verdict::Reflect(fault)));
         }
+        let store = Store { page: at.align_down(Level::PAGE), access, root: self.contexts.root(0) };
+        if access.kind == Kind::Write
+            && let Some(found) = self.stores.find(&store)
+            && self.entry(world, found.slot) == found.entry
+        {
+            let gpa = Gpa::from_bits(found.frame.start().bits() | at.page_offset());
+            return Ok(decided(world, span, Verdict::Store(gpa)));
+        }
         if self.nodes.available() >= LEVELS
             && let Some(leaf) = self.known_leaf(world, at)
             && let Some(verdict) = self.known_fault(world, at, access, &leaf)
         {
+            if let Verdict::Store(gpa) = verdict {
+                let slot = Slot::new(leaf.page, leaf.index);
+                let entry = self.entry(world, slot);
+                if let Shadowed::Leaf { protected: true, .. } = S::shadowed(Level::PAGE, entry) {
+                    self.stores.meet(store, Found { slot, entry, frame: gpa.frame() });
+                }
+            }
             return Ok(decided(world, span, verdict));
         }
         self.walked_fault(world, at, access, span)

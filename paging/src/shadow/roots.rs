@@ -105,6 +105,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             // The hardware may have remembered what accesses it allowed.
             self.flush(world, None);
         }
+        self.stores.changes.count();
         self.regime = regime;
         self.roots = roots;
         self.select(world)
@@ -188,6 +189,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
                     _ => RootUse::Many,
                 };
                 *place = Some(page);
+                self.stores.changes.count();
             }
         }
         self.contexts.all[oldest] = Context { guest, pages, used: 0, live: true };
@@ -247,6 +249,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             described.contexts -= 1;
             if described.contexts == 0 {
                 described.root = RootUse::No;
+                self.stores.changes.count();
                 let orphan = described.is_orphan();
                 // Global translations that it gave as a root go too, also where it stays as a
                 // table: nobody would find their addresses any more.

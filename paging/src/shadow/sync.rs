@@ -90,6 +90,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
                 if let Some(page) = world.memory.page_of(to) {
                     let page = &mut self.pages[page.number() as usize];
                     page.parents.add(&mut self.nodes, slot.bits());
+                    self.stores.changes.count();
                 }
             }
             Shadowed::Absent | Shadowed::Unknown | Shadowed::Device => {}
@@ -118,6 +119,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
                 if let Some(page) = world.memory.page_of(to) {
                     let described = &mut self.pages[page.number() as usize];
                     described.parents.remove(&mut self.nodes, slot.bits());
+                    self.stores.changes.count();
                     if described.is_orphan() {
                         self.destroy(world, page);
                     }
