@@ -11,7 +11,7 @@ use paging::format::x64::X64;
 use paging::mem::{ENTRY_SHIFT, Entries, Env, Memory, World};
 use paging::walk::{self, Step};
 use probe::{Event, Probe};
-use x86_decode::{Error, Instruction, Mode, decode};
+use x86_decode::{Error, Instruction, Mode, Operand, Operation, Part, decode};
 
 use crate::control::{Controls, PagingMode};
 use crate::hardware::{Field, Hardware};
@@ -161,6 +161,55 @@ struct Decoded {
     mode: Mode,
     words: Words,
     instruction: Instruction,
+    /// What it comes to, if it is a plain store.
+    plain: Option<PlainStore>,
+}
+
+/// A MOV to memory: what most stores to tables are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlainStore {
+    /// What it stores.
+    source: Source,
+    /// Bytes that it stores, log2.
+    pub(crate) width: u32,
+    /// Bytes of the instruction.
+    pub(crate) length: u64,
+}
+
+/// What a MOV stores.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    /// The low bits of a register.
+    Register(u8),
+    /// This.
+    Immediate(u64),
+}
+
+impl PlainStore {
+    /// What `instruction` comes to. Bits 15:8 of a register are none that a table's owner would store.
+    fn of(instruction: &Instruction) -> Option<Self> {
+        if !matches!(instruction.operation, Operation::Mov | Operation::Movnti)
+            || instruction.destination() != Operand::Memory
+        {
+            return None;
+        }
+        let source = match instruction.source() {
+            Operand::Register(from) if from.part != Part::High => Source::Register(from.number),
+            Operand::Immediate => Source::Immediate(instruction.immediate),
+            _ => return None,
+        };
+        let width = instruction.size.bytes().trailing_zeros();
+        Some(Self { source, width, length: instruction.length.into() })
+    }
+
+    /// The value that it stores, of which `1 << width` bytes count.
+    #[inline(always)]
+    pub(crate) fn value<H: Hardware>(&self, vcpu: &Context<H>) -> u64 {
+        match self.source {
+            Source::Register(number) => vcpu.register(number),
+            Source::Immediate(value) => value,
+        }
+    }
 }
 
 impl Decoded {
@@ -284,8 +333,24 @@ impl<H: Hardware> Context<H> {
         Some((bytes, length, mode))
     }
 
+    /// The instruction at hand, if it is remembered as a plain store.
+    #[inline(always)]
+    pub(crate) fn plain_store_at_hand<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        tables: &impl GuestTables<H>,
+    ) -> Option<PlainStore> {
+        let (at, mode) = self.code()?;
+        let here = self.find_code(world, tables, (at, mode))?;
+        let words = words_at(world.memory, here)?;
+        match self.lately.place(at) {
+            Some(Some(known)) if known.is(at, mode, words) => known.plain,
+            _ => None,
+        }
+    }
+
     /// The instruction at hand, by the guest's own `tables`.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn instruction_at_hand<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
@@ -320,7 +385,8 @@ impl<H: Hardware> Context<H> {
             Err(_) => None,
             Ok(instruction) => {
                 if let Some(place) = self.lately.place(at) {
-                    *place = Some(Decoded { at, mode, words, instruction });
+                    let plain = PlainStore::of(&instruction);
+                    *place = Some(Decoded { at, mode, words, instruction, plain });
                 }
                 Some(instruction)
             }

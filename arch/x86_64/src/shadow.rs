@@ -9,7 +9,7 @@
 //! may write to its tables unseen.
 
 use arch::exit::{Exit, MemoryExit, Stop, Transfer};
-use arch::{Mmu, Platform, Register};
+use arch::{Mmu, Platform, Register, Vcpu};
 use paging::addr::{Gpa, GuestPhys, Gva, Hpa, Index, Level, PAGE_SIZE};
 use paging::fault::{Fault, Verdict};
 use paging::format::x64::{X64, pae_pointer};
@@ -163,6 +163,26 @@ impl ShadowMmu {
         self.end_step(world, vcpu, false)
     }
 
+    /// Carries out a store to the table at `gpa` that is no plain one, or has the guest do it.
+    #[inline(never)]
+    fn store_otherwise<H: Hardware, E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        vcpu: &mut Context<H>,
+        at: Gva,
+        gpa: Gpa,
+    ) -> Result<(), Stop> {
+        if let Some(instruction) = vcpu.instruction_at_hand(world, &self.controls)
+            && store::carry_out(&mut self.shadow, world, vcpu, &instruction, at, gpa)?
+        {
+            return Ok(());
+        }
+        if store::push_flags(&mut self.shadow, world, vcpu, &self.controls, gpa)? {
+            return Ok(());
+        }
+        self.begin_step(world, vcpu, at, gpa)
+    }
+
     /// The step is over, done or not.
     fn end_step<H: Hardware, E: Env>(
         &mut self,
@@ -270,15 +290,15 @@ where
         if vcpu.hardware.interrupted().is_some() {
             return Err(Stop::EventToTable);
         }
-        if let Some(instruction) = vcpu.instruction_at_hand(world, &self.controls)
-            && store::carry_out(&mut self.shadow, world, vcpu, &instruction, at, gpa)?
+        if let Some(plain) = vcpu.plain_store_at_hand(world, &self.controls)
+            && store::fits(plain.width, at, gpa)
         {
+            self.shadow.emulate_write(world, gpa, plain.width, plain.value(vcpu))?;
+            vcpu.set_length(plain.length);
+            vcpu.skip();
             return Ok(());
         }
-        if store::push_flags(&mut self.shadow, world, vcpu, &self.controls, gpa)? {
-            return Ok(());
-        }
-        self.begin_step(world, vcpu, at, gpa)
+        self.store_otherwise(world, vcpu, at, gpa)
     }
 
     fn stepped(

@@ -33,6 +33,13 @@ fn read(memory: &impl Memory, at: Gpa, size: u64) -> Option<u128> {
     Some(value)
 }
 
+/// Whether a store of `1 << width` bytes that faulted at `at`, which is `gpa`, is sure to lie in that page.
+/// One that crosses the end of a page faults at its own address, or at the next page's first byte.
+#[inline(always)]
+pub(crate) const fn fits(width: u32, at: Gva, gpa: Gpa) -> bool {
+    at.page_offset() != 0 && gpa.page_offset() + (1 << width) <= PAGE_SIZE
+}
+
 /// Carries `instruction`, the one at hand, out, if it stores to the table at `gpa` through `at` and
 /// nowhere else. Returns whether it did.
 ///
@@ -58,7 +65,6 @@ pub(crate) fn carry_out<H: Hardware, E: Env>(
         _ => {}
     }
     let size = instruction.size.bytes();
-    // An operand that crosses the end of a page faults at its own address, or at the next page's first byte.
     let begins = at.page_offset() != 0 || address(vcpu, instruction) == at.bits();
     if !begins || gpa.page_offset() + size > PAGE_SIZE {
         return Ok(false);
