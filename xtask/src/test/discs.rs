@@ -42,8 +42,13 @@ pub(super) fn all(tally: &mut Tally, lab: &Lab) -> Result<()> {
 }
 
 fn make(disc: &Path) -> Result<()> {
-    let mut command = tool(&["image", "--output"])?;
-    let output = command.arg(disc).args(WHAT).output().context("this tool cannot run itself")?;
+    let mut command = tool(&["image"])?;
+    let output = command
+        .args(WHAT)
+        .arg("--output")
+        .arg(disc)
+        .output()
+        .context("this tool cannot run itself")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }
