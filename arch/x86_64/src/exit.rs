@@ -35,7 +35,7 @@ impl<H: Hardware> Context<H> {
                 self.resume_delivery();
                 Exit::Memory(self.fault_of_pages(at, error))
             }
-            Reason::Nested { at, fetch } => {
+            Reason::Nested { at, fetch, walk: false } => {
                 self.resume_delivery();
                 Exit::Memory(MemoryExit {
                     fault: Fault::Device { at },
@@ -88,6 +88,7 @@ impl<H: Hardware> Context<H> {
                 Exit::Window
             }
             Reason::Debug(_) if self.is_stepping() => Exit::Step,
+            Reason::Nested { .. } => self.walk_outside(world, tables),
             Reason::Shutdown => Exit::Shutdown,
             Reason::Unknown(_) => Exit::Unknown,
             _ => Exit::Register(Event::ExitOther),

@@ -243,7 +243,7 @@ impl Lately {
 impl<H: Hardware> Context<H> {
     /// The linear address of the instruction at hand, and how it is to be read.
     #[inline(always)]
-    fn code(&self) -> Option<(u64, Mode)> {
+    pub(crate) fn code(&self) -> Option<(u64, Mode)> {
         let mode = self.hardware.mode()?;
         let rip = self.hardware.get(Field::Rip);
         Some(match mode {

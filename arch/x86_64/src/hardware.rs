@@ -188,6 +188,8 @@ pub enum Reason {
         at: Gpa,
         /// Whether an instruction was being fetched.
         fetch: bool,
+        /// Whether it was met by the walk of the guest's own tables.
+        walk: bool,
     },
     /// A debug exception. What DR6 would say of it.
     Debug(u64),

@@ -25,6 +25,7 @@ pub mod interrupt;
 pub mod interrupts;
 pub mod msr;
 pub mod nested;
+mod outside;
 pub mod phys;
 pub mod pic;
 pub mod power;

@@ -6,7 +6,7 @@
 use arch::exit::{Exit, MemoryExit, Stop, Transfer};
 use arch::{Mmu, Platform, Register};
 use paging::addr::{Gpa, GuestPhys, Hpa, Level};
-use paging::fault::Verdict;
+use paging::fault::{Fault, GuestFault, Verdict};
 use paging::layout::Layout;
 use paging::mem::{Env, Memory, Stale, Tlb, World};
 use paging::nested::{self, Nested};
@@ -116,6 +116,9 @@ where
         exit: &MemoryExit,
         _is_device: impl FnOnce(Gpa) -> bool,
     ) -> Result<Verdict, Stop> {
+        if let Fault::Page { .. } = exit.fault {
+            return Ok(Verdict::Reflect(GuestFault::WalkAbort(Level::PAGE)));
+        }
         // A PC's bus answers everywhere, with all ones if nobody does.
         Ok(nested::fault(world.probe, exit.fault, |_| true))
     }

@@ -49,8 +49,8 @@ const DEEDS_AARCH64: [Deed; 10] = [
 const DEEDS_X86_64: [Deed; 20] = [
     ("nowhere", [Must::End(0); 2]),
     ("beyond", [Must::End(0); 2]),
-    ("table-beyond", [Must::End(0), Must::Fail]),
-    ("table-device", [Must::End(0), Must::Fail]),
+    ("table-beyond", [Must::Fail; 2]),
+    ("table-device", [Must::Fail; 2]),
     ("triple-fault", [Must::Fail; 2]),
     ("halt", [Must::GoOn; 2]),
     ("reserved-msr", [Must::Fail; 2]),

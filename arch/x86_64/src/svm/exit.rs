@@ -37,6 +37,8 @@ const MONITOR: u64 = 0x8a;
 const MWAIT: u64 = 0x8b;
 const XSETBV: u64 = 0x8d;
 const NESTED_FAULT: u64 = 0x400;
+/// The state of the guest cannot be entered.
+const INVALID: u64 = u64::MAX;
 
 /// Vectors of exceptions.
 pub(super) const DEBUG: u32 = 1;
@@ -68,6 +70,8 @@ const PORT_SHIFT: u32 = 16;
 const MSR_WRITE: u64 = 1;
 /// EXITINFO1 of a nested fault: it is a fetch.
 const NESTED_FETCH: u64 = 1 << 4;
+/// EXITINFO1 of a nested fault: it was met while the guest's tables were walked.
+const NESTED_WALK: u64 = 1 << 33;
 
 /// The bit of an exception in the VMCB's list.
 pub(super) const fn vector_bit(vector: u32) -> u32 {
@@ -85,6 +89,7 @@ pub(super) fn reason(vmcb: &Vmcb) -> Reason {
         NESTED_FAULT => Reason::Nested {
             at: Gpa::from_bits(vmcb.exit_info_2.get()),
             fetch: info & NESTED_FETCH != 0,
+            walk: info & NESTED_WALK != 0,
         },
         INTERRUPT => Reason::Interrupt,
         WINDOW => Reason::Window,
@@ -106,6 +111,8 @@ pub(super) fn reason(vmcb: &Vmcb) -> Reason {
         INVLPGA | VMRUN | VMLOAD..=SKINIT | MONITOR | MWAIT => Reason::Undefined,
         TASK_SWITCH | INIT => Reason::Mode,
         SHUTDOWN => Reason::Shutdown,
+        // QEMU leaves a guest so that loads CR3 with bits that no address has.
+        INVALID => Reason::Control(None),
         code => Reason::Unknown(code),
     }
 }

@@ -67,6 +67,10 @@ const DEBUG_ADDRESSES: u64 = 0xf;
 const DEBUG_CONDITIONS: u64 = DEBUG_ADDRESSES | 1 << 13 | 1 << 14;
 /// Exit qualification of an EPT violation: an instruction was fetched.
 const VIOLATION_FETCH: u64 = 1 << 2;
+/// The same: there was a linear address.
+const VIOLATION_LINEAR: u64 = 1 << 7;
+/// The same, and whether it was that address's translation and not a table on the way to it.
+const VIOLATION_PLACE: u64 = VIOLATION_LINEAR | 1 << 8;
 
 /// The event of some interruption information, with the error code that `code` has if there is one.
 pub(super) fn event(info: u32, code: Information) -> Delivery {
@@ -89,10 +93,14 @@ pub(super) fn reason(reason: u32, registers: &Registers, narrow: impl FnOnce() -
         basic::XSETBV => Reason::Xsetbv,
         basic::CONTROL_REGISTER => control(registers, narrow),
         basic::IO => Reason::Port(port()),
-        basic::EPT_VIOLATION => Reason::Nested {
-            at: Gpa::from_bits(Information::GuestPhysicalAddress.read()),
-            fetch: Information::Qualification.read() & VIOLATION_FETCH != 0,
-        },
+        basic::EPT_VIOLATION => {
+            let qualification = Information::Qualification.read();
+            Reason::Nested {
+                at: Gpa::from_bits(Information::GuestPhysicalAddress.read()),
+                fetch: qualification & VIOLATION_FETCH != 0,
+                walk: qualification & VIOLATION_PLACE == VIOLATION_LINEAR,
+            }
+        }
         basic::INVD => Reason::Ignored,
         basic::RDPMC => Reason::Refused,
         basic::GETSEC
