@@ -37,8 +37,8 @@ const MONITOR: u64 = 0x8a;
 const MWAIT: u64 = 0x8b;
 const XSETBV: u64 = 0x8d;
 const NESTED_FAULT: u64 = 0x400;
-/// The state of the guest cannot be entered.
-const INVALID: u64 = u64::MAX;
+/// The state of the guest cannot be entered (VMEXIT_INVALID), as QEMU writes it.
+const INVALID: u64 = u32::MAX as u64;
 
 /// Vectors of exceptions.
 pub(super) const DEBUG: u32 = 1;
