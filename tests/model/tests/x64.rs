@@ -437,6 +437,22 @@ fn a_stepped_store_is_seen_when_it_is_over() {
     );
 }
 
+#[test]
+fn a_table_is_opened_once_by_however_many_ways() {
+    check(
+        "t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[0..4] = page t3
+         root 0 t0
+         on
+         step 0:0.0.0.0+100 0:0.0.0.1+100 0:0.0.0.2+100 0:0.0.0.3+100 0:0.0.0.4+100=40301063
+         read 0:0.0.0.32",
+        "t3+100, t3+100, t3+100, t3+100, t3+100 exits=6
+         d1 exits=0",
+    );
+}
+
 /// The first that is known of an address is a store to a table through it.
 #[test]
 fn a_stepped_store_by_an_unknown_way() {
