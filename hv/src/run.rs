@@ -75,16 +75,15 @@ impl<P: Platform, B: Board<P>, L: Line> Machine<P, B, L> {
     fn memory(&mut self, exit: &MemoryExit) -> Result<(), Stop> {
         let board = &self.board;
         let is_device = |at: Gpa| board.contains(at);
-        match self.mmu.fault(&mut self.shared.world(), &mut self.vcpu, exit, is_device)? {
+        let world = &mut self.shared.world();
+        match self.mmu.fault(world, &mut self.vcpu, exit, is_device)? {
             Verdict::Resume => Ok(()),
             Verdict::Reflect(fault) => {
                 self.reflect(fault, exit);
                 Ok(())
             }
             Verdict::Device(at) => self.device(at, exit),
-            Verdict::Store(at) => {
-                self.mmu.store(&mut self.shared.world(), &mut self.vcpu, exit, at)
-            }
+            Verdict::Store(at) => self.mmu.store(world, &mut self.vcpu, exit, at),
         }
     }
 

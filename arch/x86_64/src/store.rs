@@ -9,6 +9,7 @@ use paging::addr::Index;
 use paging::addr::{Gpa, Gva, Level, PAGE_SIZE};
 use paging::format::x64::X64;
 use paging::mem::{ENTRY_SHIFT, Entries, Env, Memory, World};
+use paging::pool::OutOfFrames;
 use paging::shadow::Shadow;
 use x86_64::registers::rflags::RFlags;
 use x86_decode::{Instruction, Mode, Operation, Segment, number};
@@ -70,7 +71,7 @@ pub(crate) fn carry_out<H: Hardware, E: Env>(
         return Ok(false);
     }
     if let Some(value) = instruction.stored(|number| vcpu.register(number)) {
-        shadow.emulate_write(world, gpa, size.trailing_zeros(), value)?;
+        emulate(shadow, world, gpa, size.trailing_zeros(), value)?;
         vcpu.skip();
         return Ok(true);
     }
@@ -92,13 +93,25 @@ pub(crate) fn carry_out<H: Hardware, E: Env>(
             };
             shadow.emulate_cmpxchg(world, gpa, width, [Some(value as u64), second])?;
         }
-        _ => shadow.emulate_write(world, gpa, size.trailing_zeros(), value as u64)?,
+        _ => emulate(shadow, world, gpa, size.trailing_zeros(), value as u64)?,
     }
     if instruction.reads() {
         vcpu.apply(&outcome);
     }
     vcpu.skip();
     Ok(true)
+}
+
+/// A store to a table, once in the image for all that are not plain.
+#[inline(never)]
+fn emulate<E: Env>(
+    shadow: &mut Shadow<X64, X64>,
+    world: &mut World<'_, E>,
+    to: Gpa,
+    width: u32,
+    value: u64,
+) -> Result<(), OutOfFrames> {
+    shadow.emulate_write(world, to, width, value)
 }
 
 /// The linear address of the instruction's memory operand.
@@ -138,7 +151,7 @@ fn strings<H: Hardware, E: Env>(
             return Ok(stored);
         }
         let to = Gpa::from_bits(gpa.align_down(Level::PAGE).bits() + offset);
-        shadow.emulate_write(world, to, size.trailing_zeros(), value)?;
+        emulate(shadow, world, to, size.trailing_zeros(), value)?;
         stored = true;
         for (number, value) in element.registers.into_iter().flatten() {
             vcpu.set_register(number, value);

@@ -333,7 +333,7 @@ impl Hardware for Svm {
         stamp
     }
 
-    #[inline]
+    #[inline(always)]
     fn reason(&self, _registers: &Registers) -> Reason {
         exit::reason(self.vmcb)
     }

@@ -30,8 +30,8 @@ impl Tlb<HostVirt> for Own {
     fn publish(&mut self) {}
 }
 
-/// How many tags there may be, with tag 0, which is no root's.
-pub const TAGS: usize = 64;
+/// How many tags there may be, with tag 0, which is no root's: as many as a word has bits.
+pub const TAGS: usize = u64::BITS as usize;
 
 /// The tag for what is translated without a root of the guest's: paging off, or nested tables.
 pub const NO_ROOT: Tag = Tag(0);
@@ -53,27 +53,26 @@ pub struct GuestTlb {
     flusher: Flusher,
     /// The tag in use.
     current: Tag,
-    /// How often something became stale under every tag.
-    epoch: u64,
-    /// The epoch up to which each tag's translations are known to be good.
-    seen: [u64; TAGS],
+    /// A bit for each tag but that one.
+    others: u64,
+    /// A bit for each tag under which something is stale.
+    stale: u64,
 }
 
 impl GuestTlb {
     /// The TLB of the guest that `flusher` belongs to.
     #[must_use]
     pub const fn new(flusher: Flusher) -> Self {
-        Self { flusher, current: NO_ROOT, epoch: 1, seen: [0; TAGS] }
+        Self { flusher, current: NO_ROOT, others: !bit(NO_ROOT), stale: u64::MAX }
     }
 
-    /// The root with `tag` is used from now on.
+    /// The root with `tag`, which is below [`TAGS`], is used from now on.
     #[inline]
     pub fn switch(&mut self, tag: Tag) {
         self.current = tag;
-        if let Some(seen) = self.seen.get_mut(usize::from(tag.0))
-            && *seen != self.epoch
-        {
-            *seen = self.epoch;
+        self.others = !bit(tag);
+        if self.stale & bit(tag) != 0 {
+            self.stale &= self.others;
             self.forget_current();
         }
     }
@@ -88,17 +87,19 @@ impl GuestTlb {
     }
 
     /// Something is stale under every tag; the one in use is told by the caller.
-    #[inline]
-    fn age(&mut self) {
-        self.epoch += 1;
-        if let Some(seen) = self.seen.get_mut(usize::from(self.current.0)) {
-            *seen = self.epoch;
-        }
+    #[inline(always)]
+    const fn age(&mut self) {
+        self.stale = self.others;
     }
 }
 
+/// The bit of a tag.
+const fn bit(tag: Tag) -> u64 {
+    1 << (tag.0 as usize % TAGS)
+}
+
 impl Tlb<GuestVirt> for GuestTlb {
-    #[inline]
+    #[inline(always)]
     fn flush(&mut self, stale: Stale<GuestVirt>) {
         match (stale, self.flusher) {
             (_, Flusher::None) => {}
@@ -110,11 +111,7 @@ impl Tlb<GuestVirt> for GuestTlb {
                 self.age();
                 control.forget_address(at);
             }
-            (Stale::Root(tag), _) if tag != self.current => {
-                if let Some(seen) = self.seen.get_mut(usize::from(tag.0)) {
-                    *seen = 0;
-                }
-            }
+            (Stale::Root(tag), _) if tag != self.current => self.stale |= bit(tag),
             (Stale::Root(_), _) => self.forget_current(),
             (Stale::All, _) => {
                 self.age();

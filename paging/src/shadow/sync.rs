@@ -232,6 +232,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     }
 
     /// The guest's entry `index` of the table in `frame` is `raw` now.
+    #[inline(always)]
     fn sync_entry<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
@@ -339,6 +340,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     /// # Errors
     ///
     /// [`OutOfFrames`] as in [`fault`](Self::fault). The store was not made then.
+    #[inline]
     pub fn emulate_write<E: Env>(
         &mut self,
         world: &mut World<'_, E>,

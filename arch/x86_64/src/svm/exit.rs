@@ -79,7 +79,7 @@ pub(super) const fn vector_bit(vector: u32) -> u32 {
 }
 
 /// Why the guest was left.
-#[inline]
+#[inline(always)]
 pub(super) fn reason(vmcb: &Vmcb) -> Reason {
     let info = vmcb.exit_info_1.get();
     match vmcb.exit_code.get() {
