@@ -141,8 +141,23 @@ impl ShadowMmu {
             vcpu.begin_step();
             vcpu.hardware.intercept(Exceptions::All);
             if unprotected {
+                self.open_beside(world, at)?;
                 let cr0 = self.controls.real_cr0() - Cr0Flags::WRITE_PROTECT;
                 vcpu.hardware.set(Field::Cr0, cr0.bits());
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the tables in the pages before and behind `at` too. Without write protection a store that goes
+    /// on there does not exit. No instruction stores as much as a page.
+    fn open_beside<E: Env>(&mut self, world: &mut World<'_, E>, at: Gva) -> Result<(), Stop> {
+        for distance in [PAGE_SIZE.wrapping_neg(), PAGE_SIZE] {
+            let beside = Gva::from_bits(at.bits().wrapping_add(distance));
+            if let Ok(found) = self.shadow.translate(world, beside)
+                && !self.shadow.open(world, beside, found.gpa, PAGE_SIZE)?
+            {
+                return Err(Stop::TooManyTables);
             }
         }
         Ok(())

@@ -9,6 +9,7 @@ mod permissions;
 mod regime;
 mod reserved;
 mod stores;
+mod strange;
 mod tags;
 mod user;
 
@@ -17,7 +18,7 @@ pub(crate) use regime::run_inside;
 use crate::Case;
 
 /// The groups of cases.
-pub(crate) const GROUPS: [&[Case]; 8] = [
+pub(crate) const GROUPS: [&[Case]; 9] = [
     permissions::CASES,
     reserved::CASES,
     invalidation::CASES,
@@ -26,6 +27,7 @@ pub(crate) const GROUPS: [&[Case]; 8] = [
     delivery::CASES,
     stores::CASES,
     control::CASES,
+    strange::CASES,
 ];
 
 core::arch::global_asm!(include_str!("x86_64/inside.s"));
