@@ -96,7 +96,11 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             if let Verdict::Store(gpa) = verdict {
                 let slot = Slot::new(leaf.page, leaf.index);
                 let entry = self.entry(world, slot);
-                if let Shadowed::Leaf { protected: true, .. } = S::shadowed(Level::PAGE, entry) {
+                // That the guest's leaf is dirty can be seen in the shadow of one that may be written.
+                let writable = S::is_stale(S::protect_leaf(entry, false), entry);
+                if writable
+                    && let Shadowed::Leaf { protected: true, .. } = S::shadowed(Level::PAGE, entry)
+                {
                     self.stores.meet(store, Found { slot, entry, frame: gpa.frame() });
                 }
             }

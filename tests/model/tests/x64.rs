@@ -518,6 +518,35 @@ fn without_write_protection_the_kernel_writes_everywhere() {
     );
 }
 
+/// Whether a leaf that the guest's tables do not let be written is dirty cannot be seen in its shadow.
+#[test]
+fn a_lent_store_to_a_table_sets_the_dirty_flag_each_time() {
+    check(
+        "machine wp=no
+         t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[0] = page t3 ro clean
+         root 0 t0
+         on
+         read 0:0.0.0.0
+         write 0:0.0.0.0+100
+         write 0:0.0.0.0+100
+         peek t3
+         t3[0] = page t3 ro clean
+         peek t3
+         write 0:0.0.0.0+100
+         peek t3",
+        "t3 exits=1
+         t3+100 exits=1
+         t3+100 exits=1
+         accessed dirty
+         accessed
+         t3+100 exits=1
+         accessed dirty",
+    );
+}
+
 #[test]
 fn large_leaves_stay_large() {
     check(
