@@ -123,7 +123,7 @@ fn cases(lab: &Lab) -> Vec<Case<'_>> {
                 let must = if paging == Paging::Nested { nested } else { shadow };
                 Case { place, guest, arguments: Some(deed), must }
             };
-            cases.extend(deeds::of(lab.arch()).map(of));
+            cases.extend(deeds::on(place.computer).map(of));
         }
     }
     cases
