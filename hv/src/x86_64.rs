@@ -124,10 +124,11 @@ fn run_on<H: Hardware>(plans: &Plans) -> Result<(), BootError> {
     let (mmu, vcpu, tlb) = virtualize::<H>(&layout, &memory, &mut pool, plans)?;
     // SAFETY: until the machine is turned off nothing else uses the line.
     let mut serial = unsafe { Serial::new() };
-    serial.notify_receive();
     // SAFETY: nothing else drives the controllers.
     let mut pic = unsafe { Pic::new() };
     pic.enable(console::INTERRUPT_LINE);
+    // Only now: the controllers forget the edges that they saw before.
+    serial.notify_receive();
     // SAFETY: its registers are mapped, and the vectors are loaded.
     let apic = unsafe { Apic::new() };
 

@@ -113,11 +113,12 @@ impl ShadowMmu {
         vcpu.tells_fetches = controls.tells_fetches();
     }
 
-    /// The exceptions that leave the guest as things stand.
+    /// The exceptions that leave the guest as things stand. A fault that does not leave it tells a fetch,
+    /// since NX is always on in force; a guest that has not turned it on must not be told.
     const fn exceptions(&self) -> Exceptions {
         match self.controls.paging() {
-            PagingMode::FourLevel => Exceptions::PresentPageFaults,
-            PagingMode::Off | PagingMode::Other => Exceptions::PageFaults,
+            PagingMode::FourLevel if self.controls.tells_fetches() => Exceptions::PresentPageFaults,
+            _ => Exceptions::PageFaults,
         }
     }
 
