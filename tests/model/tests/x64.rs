@@ -518,6 +518,62 @@ fn without_write_protection_the_kernel_writes_everywhere() {
     );
 }
 
+/// Stores that were met are remembered, and forgotten when anything on their way changes.
+#[test]
+fn a_store_that_was_met_is_another_when_its_way_changes() {
+    check(
+        "t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[0] = page t3
+         t3[1] = page d1
+         t4[0] = table t5
+         t5[0] = table t6
+         t6[0] = table t7
+         t7[0] = page t0
+         root 0 t0
+         on
+         read 0:0.0.0.1
+         write 0:0.0.0.0+100
+         write 0:0.0.0.0+100
+         t3[0] = page t2
+         write 0:0.0.0.0+100
+         write 0:0.0.0.0+100
+         t3[0] = page t2 ro
+         write 0:0.0.0.0+100
+         t3[0] = page t2
+         write 0:0.0.0.0+100
+         write 0:0.0.0.0+100
+         write user 0:0.0.0.0+100
+         t2[0] = table t3 ro
+         write 0:0.0.0.0+100
+         t2[0] = table t3
+         write 0:0.0.0.0+100
+         write 0:0.0.0.0+100
+         t1[0] = table t6
+         write 0:0.0.0.0+100
+         t1[0] = table t2
+         write 0:0.0.0.0+100
+         root 0 t4
+         write 0:0.0.0.0+100",
+        "d1 exits=1
+         t3+100 exits=1
+         t3+100 exits=1
+         t2+100 exits=1
+         t2+100 exits=1
+         permission 0 exits=1
+         t2+100 exits=1
+         t2+100 exits=1
+         permission 0 exits=1
+         permission 0 exits=1
+         t2+100 exits=1
+         t2+100 exits=1
+         t0+100 exits=1
+         t2+100 exits=2
+         t0+100 exits=1",
+    );
+}
+
 /// Whether a leaf that the guest's tables do not let be written is dirty cannot be seen in its shadow.
 #[test]
 fn a_lent_store_to_a_table_sets_the_dirty_flag_each_time() {
