@@ -356,7 +356,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     }
 
     /// Tells the TLB that one address, or everything, is stale.
-    #[inline(always)]
+    #[inline]
     fn flush<E: Env>(&self, world: &mut World<'_, E>, at: Option<Gva>) {
         let (stale, event) = match at {
             Some(at) => (Stale::<GuestVirt>::Address(at), Event::FlushAddress),

@@ -143,12 +143,16 @@ fn words_at(memory: &impl Memory, at: Gpa) -> Option<Words> {
 
 /// The bytes of `words` that belong to the page of `at`, from `at` on, as many as an instruction may
 /// have.
+#[inline(never)]
 fn bytes_of(words: Words, at: Gpa) -> ([u8; LONGEST], usize) {
     let start = (at.page_offset() & ((1 << ENTRY_SHIFT) - 1)) as usize;
+    let mut window = [0; WINDOW];
+    for (bytes, word) in window.chunks_exact_mut(1 << ENTRY_SHIFT).zip(words) {
+        bytes.copy_from_slice(&word.to_le_bytes());
+    }
     let mut bytes = [0; LONGEST];
-    let all = words.iter().flat_map(|word| word.to_le_bytes());
-    for (place, byte) in bytes.iter_mut().zip(all.skip(start)) {
-        *place = byte;
+    if let Some(from) = window.get(start..start + LONGEST) {
+        bytes.copy_from_slice(from);
     }
     (bytes, LONGEST.min((PAGE_SIZE - at.page_offset()) as usize))
 }
@@ -322,6 +326,7 @@ impl<H: Hardware> Context<H> {
 
     /// The bytes at RIP up to the end of the page, as many as an instruction may have, and how they are
     /// read.
+    #[inline(never)]
     pub(crate) fn bytes_at_hand<E: Env>(
         &mut self,
         world: &mut World<'_, E>,

@@ -181,11 +181,15 @@ pub(crate) fn push_flags<H: Hardware, E: Env>(
     const PUSHF: u8 = 0x9c;
     const OPERAND_SIZE: u8 = 0x66;
     let Some((bytes, count, mode)) = vcpu.bytes_at_hand(world, tables) else { return Ok(false) };
-    let bytes = bytes.iter().take(count);
-    let prefixes = bytes.clone().take_while(|&&byte| is_prefix(byte, mode));
-    let short = prefixes.clone().any(|&byte| byte == OPERAND_SIZE);
-    let length = prefixes.count();
-    if bytes.clone().nth(length) != Some(&PUSHF) {
+    let (mut length, mut short) = (0, false);
+    for &byte in bytes.iter().take(count) {
+        if !is_prefix(byte, mode) {
+            break;
+        }
+        short |= byte == OPERAND_SIZE;
+        length += 1;
+    }
+    if length >= count || bytes.get(length) != Some(&PUSHF) {
         return Ok(false);
     }
     let size: u64 = match (short, mode) {
@@ -205,7 +209,7 @@ pub(crate) fn push_flags<H: Hardware, E: Env>(
         return Ok(false);
     }
     let flags = vcpu.flags() - RFlags::RESUME_FLAG - RFlags::VIRTUAL_8086_MODE;
-    shadow.emulate_write(world, gpa, size.trailing_zeros(), flags.bits())?;
+    emulate(shadow, world, gpa, size.trailing_zeros(), flags.bits())?;
     vcpu.set_register(number::RSP, top);
     vcpu.set_length(length as u64 + 1);
     vcpu.skip();
