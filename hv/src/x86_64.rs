@@ -12,7 +12,7 @@ use arch_x86_64::interrupt::{Frame, Vectors};
 use arch_x86_64::interrupts::Interrupts;
 use arch_x86_64::phys::Words;
 use arch_x86_64::pic::Pic;
-use arch_x86_64::segment::Segments;
+use arch_x86_64::segment::{Segments, Stack};
 use arch_x86_64::svm::Svm;
 #[cfg(not(feature = "shadow"))]
 use arch_x86_64::tlb::Flusher;
@@ -85,11 +85,15 @@ extern "C" fn host_exception(frame: &Frame) -> ! {
 #[unsafe(no_mangle)]
 extern "C" fn main(information: u32) -> ! {
     static mut SEGMENTS: Segments = Segments::unloaded();
+    static mut STACK: Stack = Stack::EMPTY;
     static mut VECTORS: Vectors = Vectors::NEW;
     let segments = &raw mut SEGMENTS;
+    let stack = &raw mut STACK;
     let vectors = &raw mut VECTORS;
     // SAFETY: this function runs once, and the name is known here alone.
-    unsafe { &mut *segments }.load();
+    let stack = unsafe { &mut *stack };
+    // SAFETY: the same.
+    unsafe { &mut *segments }.load(stack);
     // SAFETY: the same.
     unsafe { &mut *vectors }.load();
     image::finish(start(information))

@@ -19,11 +19,20 @@ const STACK_SIZE: usize = 4096;
 /// Null, code, data, and the two words of a task state segment's descriptor.
 const ENTRIES: usize = 5;
 
+/// A stack for a double fault.
+#[derive(Debug)]
+#[repr(C, align(16))]
+pub struct Stack([u8; STACK_SIZE]);
+
+impl Stack {
+    /// Not in use.
+    pub const EMPTY: Self = Self([0; STACK_SIZE]);
+}
+
 /// A CPU's segments.
 #[derive(Debug)]
 #[repr(C, align(16))]
 pub struct Segments {
-    stack: [u8; STACK_SIZE],
     task: TaskStateSegment,
     table: GlobalDescriptorTable<ENTRIES>,
     selectors: Selectors,
@@ -45,7 +54,6 @@ impl Segments {
     #[must_use]
     pub const fn unloaded() -> Self {
         Self {
-            stack: [0; STACK_SIZE],
             task: TaskStateSegment::new(),
             table: GlobalDescriptorTable::empty(),
             selectors: Selectors {
@@ -56,9 +64,9 @@ impl Segments {
         }
     }
 
-    /// Puts them into this CPU's registers.
-    pub fn load(&'static mut self) -> &'static Self {
-        let top = (&raw const self.stack).wrapping_add(1);
+    /// Puts them into this CPU's registers. A double fault takes `stack`.
+    pub fn load(&'static mut self, stack: &'static mut Stack) -> &'static Self {
+        let top = (&raw const *stack).wrapping_add(1);
         self.task.interrupt_stack_table[usize::from(DOUBLE_FAULT_STACK)] = VirtAddr::from_ptr(top);
         // SAFETY: the task state segment stays where it is for good.
         let task = unsafe { Descriptor::tss_segment_unchecked(&raw const self.task) };
