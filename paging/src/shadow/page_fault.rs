@@ -345,7 +345,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         for page in self.shadows_of(step.table) {
             // Marking one may give up another.
             if self.pages[page.number() as usize].source == Source::Table(step.table) {
-                self.propagate(world, Slot::new(page, step.index), raw);
+                self.propagate_again(world, Slot::new(page, step.index), raw);
             }
         }
     }

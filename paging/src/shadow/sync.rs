@@ -186,6 +186,17 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         world.probe.stop(event, span);
     }
 
+    /// [`propagate`](Self::propagate), once in the image for all callers that are not hot.
+    #[inline(never)]
+    pub(super) fn propagate_again<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        slot: Slot,
+        raw: u64,
+    ) {
+        self.propagate(world, slot, raw);
+    }
+
     /// The same for an entry above the leaf tables.
     fn propagate_table<E: Env>(
         &mut self,
@@ -265,7 +276,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         // A change may give up shadow pages, of this table too.
         for page in self.shadows_of(frame) {
             if self.pages[page.number() as usize].source == Source::Table(frame) {
-                self.propagate(world, Slot::new(page, index), raw);
+                self.propagate_again(world, Slot::new(page, index), raw);
             }
         }
         self.abandon_unused(world, frame);
@@ -371,10 +382,22 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         let mut done = Ok(());
         for (place, value) in values.into_iter().flatten().enumerate() {
             let at = Gpa::from_bits(at.bits().wrapping_add((place as u64) << width));
-            done = done.and_then(|()| self.store(world, at, width, value));
+            done = done.and_then(|()| self.store_again(world, at, width, value));
         }
         world.probe.stop(Event::ShEmulateCmpxchg, span);
         done
+    }
+
+    /// [`store`](Self::store), once in the image for all callers that are not hot.
+    #[inline(never)]
+    fn store_again<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        at: Gpa,
+        width: u32,
+        value: u64,
+    ) -> Result<(), OutOfFrames> {
+        self.store(world, at, width, value)
     }
 
     #[inline(always)]
