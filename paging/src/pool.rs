@@ -15,6 +15,13 @@ impl PageId {
         if number == 0 { None } else { Some(Self(number)) }
     }
 
+    /// The frame that stands behind `place` others. There are fewer than 2^32 - 1.
+    #[must_use]
+    #[inline(always)]
+    pub const fn nth(place: u32) -> Self {
+        Self::from_number(place.wrapping_add(1))
+    }
+
     /// The frame that a number names which [`number`](Self::number) gave.
     pub(crate) const fn from_number(number: u32) -> Self {
         debug_assert!(number != 0, "no frame has the number 0");

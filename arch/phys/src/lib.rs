@@ -123,7 +123,7 @@ impl<B: Bulk> Memory for PhysicalMemory<B> {
     #[inline]
     fn page_of(&self, frame: Frame<HostPhys>) -> Option<PageId> {
         let number = frame.number().checked_sub(self.base())?;
-        if number < self.pool.len() as u64 { PageId::new(number as u32 + 1) } else { None }
+        (number < self.pool.len() as u64).then(|| PageId::nth(number as u32))
     }
 
     #[inline]

@@ -62,9 +62,6 @@ rt_quick_access:
 .balign 16
 .global rt_quick_skip
 rt_quick_skip:
-    push    rax
-    mov     rax, cr2
-    add     qword ptr [rsp + 16], LENGTH
-    pop     rax
+    add     qword ptr [rsp + 8], LENGTH     // behind the error code: RIP
     add     rsp, 8
     iretq
