@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod apic;
+pub mod clock;
 pub mod exit;
 pub mod host;
 pub mod irq;

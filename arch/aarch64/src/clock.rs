@@ -8,29 +8,10 @@
 use core::arch::asm;
 
 use aarch64_cpu::registers::{CNTFRQ_EL0, Readable};
+use arch::clock::Unit;
 use probe::Clock;
 
 use crate::regs;
-
-/// What a tick is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// A clock cycle of the processor.
-    Cycles,
-    /// An executed instruction.
-    Instructions,
-}
-
-impl Unit {
-    /// The name that the report prints.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cycles => "cycles",
-            Self::Instructions => "instructions",
-        }
-    }
-}
 
 /// The counter's name.
 pub const NAME: &str = "pmccntr_el0";

@@ -7,28 +7,9 @@
 
 use core::arch::asm;
 
+use arch::clock::Unit;
 use probe::Clock;
 use x86_64::instructions::port::Port;
-
-/// What a tick is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// A cycle of the counter's own clock.
-    Cycles,
-    /// An executed instruction.
-    Instructions,
-}
-
-impl Unit {
-    /// The name that the report prints.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cycles => "cycles",
-            Self::Instructions => "instructions",
-        }
-    }
-}
 
 /// The counter's name.
 pub const NAME: &str = "tsc";
