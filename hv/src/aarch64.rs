@@ -21,6 +21,8 @@ use paging::pool::Pool;
 use paging::tree::MapError;
 
 use crate::image::{self, Plans, Probes, SerialLine, fail};
+#[cfg(feature = "shadow")]
+use crate::switches::Built;
 
 /// The instruction set's name in the report.
 pub(crate) const ARCH: &str = "aarch64";
@@ -29,7 +31,7 @@ const HARDWARE: &str = "el2";
 
 /// The paging mode of this build.
 #[cfg(feature = "shadow")]
-type Mmu = arch_aarch64::shadow::ShadowMmu;
+type Mmu = arch_aarch64::shadow::ShadowMmu<Built>;
 #[cfg(not(feature = "shadow"))]
 type Mmu = arch_aarch64::nested::NestedMmu;
 
@@ -168,5 +170,6 @@ fn make_mmu(
         layout,
         plans.bundle.largest,
         &[span(&plans.plan.guest), span(&plans.plan.pool)],
+        Built,
     )
 }

@@ -22,6 +22,7 @@ use phys::{Bulk, PhysicalMemory};
 use crate::cpu::console::Serial;
 use crate::cpu::{boot, clock, power};
 use crate::here;
+use crate::switches::Built;
 
 #[cfg(all(feature = "nested", feature = "shadow"))]
 compile_error!("the paging mode is nested or shadow, not both");
@@ -274,6 +275,7 @@ impl Plans {
         let facts = Facts {
             arch: here::ARCH,
             hardware,
+            switches: Built::set(),
             machine: &header.name,
             image: &header.image,
             ram: header.ram_size,

@@ -9,6 +9,8 @@ extern crate alloc;
 mod aarch64;
 #[cfg(target_os = "none")]
 mod image;
+#[cfg(target_os = "none")]
+mod switches;
 #[cfg(all(target_os = "none", target_arch = "x86_64"))]
 mod x86_64;
 

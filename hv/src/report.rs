@@ -9,6 +9,7 @@ use core::fmt::{self, Write};
 use arch::{Mmu, Platform};
 use hv_abi::record::{MARK, VERSION, WORD};
 use paging::mem::Env;
+use paging::switch::SwitchSet;
 use probe::{Clock, Counts, Distribution, Event, Full, Kind, Off, Probe};
 
 use crate::machine::{End, Line, Machine};
@@ -87,6 +88,8 @@ pub struct Facts<'a> {
     pub arch: &'a str,
     /// The virtualization hardware.
     pub hardware: &'a str,
+    /// The steps of shadow paging that the build has.
+    pub switches: SwitchSet,
     /// The machine's name, padded with zeros.
     pub machine: &'a [u8],
     /// The image's name, padded with zeros.
@@ -157,12 +160,13 @@ impl<P: Platform<Env: Env<Probe: Report>>, B, L: Line> Machine<P, B, L> {
         record!(
             line,
             "build",
-            "version={} arch={} virt={} paging={} probes={}",
+            "version={} arch={} virt={} paging={} probes={} on={}",
             env!("CARGO_PKG_VERSION"),
             facts.arch,
             facts.hardware,
             P::Mmu::NAME,
-            <P::Env as Env>::Probe::NAME
+            <P::Env as Env>::Probe::NAME,
+            facts.switches
         )?;
         record!(
             line,

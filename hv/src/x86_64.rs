@@ -34,10 +34,12 @@ use paging::tree::Tools;
 use phys::PhysicalMemory;
 
 use crate::image::{self, Plans, Probes, SerialLine, fail};
+#[cfg(feature = "shadow")]
+use crate::switches::Built;
 
 /// The paging mode of this build.
 #[cfg(feature = "shadow")]
-type Mmu = arch_x86_64::shadow::ShadowMmu;
+type Mmu = arch_x86_64::shadow::ShadowMmu<Built>;
 #[cfg(not(feature = "shadow"))]
 type Mmu = arch_x86_64::nested::NestedMmu;
 
@@ -183,7 +185,7 @@ fn virtualize<H: Hardware>(
     cpuid::check_reserved_bit().map_err(lacks)?;
     let hardware = H::new(Paging::Shadow, entry as u32).map_err(lacks)?;
     let mut tlb = GuestTlb::new(hardware.flusher());
-    let mmu = Mmu::new(memory, pool, &mut tlb, layout, plans.bundle.largest)
+    let mmu = Mmu::new(memory, pool, &mut tlb, layout, plans.bundle.largest, Built)
         .map_err(|_| BootError::TooFewFrames)?;
     let mut vcpu = Context::new(hardware, argument);
     mmu.start(&mut tlb, &mut vcpu);

@@ -29,5 +29,6 @@ pub mod pool;
 pub mod shadow;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+pub mod switch;
 pub mod tree;
 pub mod walk;

@@ -46,6 +46,7 @@ use crate::shadow::lately::{Known, Stores};
 use crate::shadow::page::{Page, Slot, Source};
 use crate::shadow::reverse::{Nodes, Refs};
 use crate::shadow::roots::Contexts;
+use crate::switch::{Switch, Switches};
 
 #[cfg(any(test, feature = "sim"))]
 pub mod check;
@@ -128,7 +129,7 @@ fn decided<E: Env>(
 
 /// The shadow of one VM's page tables of the format `G`, in the format `S`.
 #[derive(Debug)]
-pub struct Shadow<G: GuestFormat, S> {
+pub struct Shadow<G: GuestFormat, S, C> {
     /// The whole layout.
     layout: Layout,
     /// What the output addresses of the regime reach of it.
@@ -143,12 +144,13 @@ pub struct Shadow<G: GuestFormat, S> {
     stores: Stores,
     opened: [Option<sync::Opened>; sync::OPEN],
     hand: u32,
+    switches: C,
     format: core::marker::PhantomData<S>,
 }
 
-impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
+impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     /// An empty shadow of a guest whose registers say `regime`, with leaves no larger than
-    /// `largest`, made of at most `frames` frames.
+    /// `largest`, made of at most `frames` frames, by the steps of `switches`.
     ///
     /// # Errors
     ///
@@ -158,6 +160,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         largest: Level,
         regime: G::Regime,
         frames: usize,
+        switches: C,
     ) -> Result<Self, OutOfFrames> {
         if frames < MIN_FRAMES {
             return Err(OutOfFrames);
@@ -171,7 +174,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
         Ok(Self {
             layout,
             reach: layout.within(G::output_bits(&regime)),
-            largest,
+            largest: if switches.has(Switch::LargeLeaves) { largest } else { Level::PAGE },
             regime,
             roots: [Gpa::from_bits(0); 2],
             pages: vec![Page::FREE; frames + 1],
@@ -181,6 +184,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
             stores: Stores::NONE,
             opened: [None; sync::OPEN],
             hand: 1,
+            switches,
             format: core::marker::PhantomData,
         })
     }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
+use paging::switch::{Switch, SwitchSet, Switches as _};
 
 use crate::arch::Arch;
 use crate::cli::{self, Paging, Probes, What};
@@ -28,35 +29,49 @@ pub(crate) struct Variant {
     pub(crate) paging: Paging,
     /// What is recorded.
     pub(crate) probes: Probes,
+    /// The steps of shadow paging.
+    pub(crate) switches: SwitchSet,
 }
 
 impl What {
     /// The hypervisor that it asks for.
-    pub(crate) const fn variant(&self, arch: Arch) -> Variant {
-        Variant { arch, paging: self.paging, probes: self.probes }
+    pub(crate) fn variant(&self, arch: Arch) -> Variant {
+        let switches = self.steps.switches();
+        Variant { arch, paging: self.paging, probes: self.probes, switches }
     }
 }
 
 impl Variant {
-    /// Its name in file names.
+    /// Its name in file names: the steps of shadow paging are in it where they are not the usual ones.
     pub(crate) fn name(self) -> String {
-        format!("{}-{}-{}", self.arch.name(), self.paging.name(), self.probes.name())
+        let mut name =
+            format!("{}-{}-{}", self.arch.name(), self.paging.name(), self.probes.name());
+        for switch in Switch::ALL {
+            match (self.switches.has(switch), switch.is_default()) {
+                (true, false) => name = name + "-with-" + switch.name(),
+                (false, true) => name = name + "-without-" + switch.name(),
+                _ => {}
+            }
+        }
+        name
     }
 
     /// The hypervisor's features, for cargo.
     pub(crate) fn features(self) -> String {
-        [Some(self.paging.name()), self.probes.feature()]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join(",")
+        let mut features = vec![self.paging.name()];
+        features.extend(self.probes.feature());
+        if self.paging == Paging::Shadow {
+            features.extend(self.switches.iter().map(Switch::name));
+        }
+        features.join(",")
     }
 }
 
 /// `cargo xtask build`: one variant and all guests.
 pub(crate) fn run(options: &cli::Build) -> Result<u8> {
     let toolchain = setup::toolchain(options.arch, options.set_up.install())?;
-    let variant = Variant { arch: options.arch, paging: options.paging, probes: options.probes };
+    let cli::Build { arch, paging, probes, ref steps, .. } = *options;
+    let variant = Variant { arch, paging, probes, switches: steps.switches() };
     println!("{}", hypervisor(&toolchain, variant)?.display());
     let guests = guest_names()?;
     let names: Vec<_> = guests.iter().map(String::as_str).collect();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use paging::switch::{Switch, SwitchSet};
 
 use crate::arch::Arch;
 use crate::computer::{Accel, Model};
@@ -127,6 +128,38 @@ impl SetUp {
     }
 }
 
+/// Which steps of shadow paging the hypervisor has.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Steps {
+    /// Build shadow paging without these steps; `all` leaves out every one.
+    #[arg(long, value_name = "STEP", value_delimiter = ',', value_parser = PossibleValuesParser::new(step_names()))]
+    pub(crate) without: Vec<String>,
+    /// Build shadow paging with these steps as well; `paravirtual` is the one that is off otherwise.
+    #[arg(long, value_name = "STEP", value_delimiter = ',', value_parser = PossibleValuesParser::new(step_names()))]
+    pub(crate) with: Vec<String>,
+}
+
+/// The word for every step.
+const ALL_STEPS: &str = "all";
+
+/// What may stand for a step.
+fn step_names() -> Vec<&'static str> {
+    Switch::ALL.iter().map(|switch| switch.name()).chain([ALL_STEPS]).collect()
+}
+
+impl Steps {
+    /// What they amount to: steps that are asked for are there whatever was left out.
+    pub(crate) fn switches(&self) -> SwitchSet {
+        let named = |names: &[String], switch: Switch| {
+            names.iter().any(|name| name == switch.name() || name == ALL_STEPS)
+        };
+        Switch::ALL.into_iter().fold(SwitchSet::NONE, |set, switch| {
+            let kept = switch.is_default() && !named(&self.without, switch);
+            if kept || named(&self.with, switch) { set.with(switch) } else { set }
+        })
+    }
+}
+
 /// What is booted, and how it is built.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct What {
@@ -145,6 +178,9 @@ pub(crate) struct What {
     /// What the hypervisor records.
     #[arg(long, value_enum, default_value = "full")]
     pub(crate) probes: Probes,
+    /// Which steps of shadow paging there are.
+    #[command(flatten)]
+    pub(crate) steps: Steps,
     /// Measure one exit in N, pseudo-randomly; counts stay exact.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) sample: u32,
@@ -235,7 +271,7 @@ pub(crate) struct Image {
 }
 
 /// Options of `cargo xtask build`.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Build {
     /// Instruction set.
     #[arg(long, value_enum, default_value = "aarch64")]
@@ -246,6 +282,9 @@ pub(crate) struct Build {
     /// What the hypervisor records.
     #[arg(long, value_enum, default_value = "full")]
     pub(crate) probes: Probes,
+    /// Which steps of shadow paging there are.
+    #[command(flatten)]
+    pub(crate) steps: Steps,
     /// Whether missing tools may be installed.
     #[command(flatten)]
     pub(crate) set_up: SetUp,

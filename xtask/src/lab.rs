@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
+use paging::switch::SwitchSet;
 
 use crate::arch::Arch;
 use crate::build::{self, Variant};
@@ -116,7 +117,7 @@ impl Lab {
         let mut hypervisors = Vec::new();
         for &probes in probes {
             for paging in [Paging::Nested, Paging::Shadow] {
-                let variant = Variant { arch, paging, probes };
+                let variant = Variant { arch, paging, probes, switches: SwitchSet::DEFAULT };
                 hypervisors.push((variant, build::hypervisor(toolchain, variant)?));
             }
         }
@@ -147,7 +148,8 @@ impl Lab {
 
     /// The ELF file of a variant of the hypervisor.
     pub(crate) fn hypervisor(&self, paging: Paging, probes: Probes) -> Result<&PathBuf> {
-        let wanted = Variant { arch: self.arch, paging, probes };
+        let switches = SwitchSet::DEFAULT;
+        let wanted = Variant { arch: self.arch, paging, probes, switches };
         let found = self.hypervisors.iter().find(|(variant, _)| *variant == wanted);
         Ok(&found.with_context(|| format!("{} was not built", wanted.name()))?.1)
     }

@@ -24,6 +24,7 @@ use paging::mem::{Env, Memory, Stale, Tlb, World};
 use paging::nested::Nested;
 use paging::pool::Pool;
 use paging::shadow::{HardwareRoots, Shadow};
+use paging::switch::Switches;
 use paging::tree::{MapError, Tools, Tree};
 use paging::walk;
 
@@ -45,8 +46,8 @@ const STORE_REACH: u64 = 64;
 
 /// The MMU of a shadowed guest.
 #[derive(Debug)]
-pub struct ShadowMmu {
-    shadow: Shadow<Stage1, Stage1>,
+pub struct ShadowMmu<C> {
+    shadow: Shadow<Stage1, Stage1, C>,
     /// Where the windows' tree stands.
     windows: Hpa,
     /// Where the tree for a guest whose MMU is off stands.
@@ -84,9 +85,9 @@ pub struct Span {
     pub size: u64,
 }
 
-impl ShadowMmu {
+impl<C: Switches> ShadowMmu<C> {
     /// Makes the windows over `shown`, which hold the guest's RAM and the pool of tables, and the
-    /// shadow of a guest whose MMU is off.
+    /// shadow of a guest whose MMU is off, by the steps of `switches`.
     ///
     /// # Errors
     ///
@@ -98,6 +99,7 @@ impl ShadowMmu {
         layout: &Layout,
         largest: Level,
         shown: &[Span],
+        switches: C,
     ) -> Result<Self, MapError> {
         let flat: Nested<Stage2> = Nested::new(
             &mut Tools { memory, pool, tlb },
@@ -108,7 +110,8 @@ impl ShadowMmu {
         let windows = make_windows(&mut Tools { memory, pool, tlb }, shown)?;
         let frames = pool.size();
         let off = Tcr::empty();
-        let shadow = Shadow::new(*layout, largest, regime(off, Sctlr::empty()), frames)?;
+        let regime = regime(off, Sctlr::empty());
+        let shadow = Shadow::new(*layout, largest, regime, frames, switches)?;
         traps::common();
         let mut mmu = Self {
             shadow,
@@ -295,7 +298,7 @@ fn make_windows<M: Memory, T: Tlb<Window>>(
     Ok(tools.memory.frame_of(tree.root()).start())
 }
 
-impl<P: Platform<Vcpu = Context>> Mmu<P> for ShadowMmu {
+impl<P: Platform<Vcpu = Context>, C: Switches> Mmu<P> for ShadowMmu<C> {
     const NAME: &'static str = "shadow";
 
     #[inline]

@@ -18,6 +18,7 @@ use paging::mem::{Entries, Env, Memory, Tlb, World};
 use paging::nested::Nested;
 use paging::pool::Pool;
 use paging::shadow::{HardwareRoots, Shadow};
+use paging::switch::Switches;
 use paging::tree::{MapError, Tools};
 use probe::{Event, Probe};
 use x86_64::registers::control::Cr0Flags;
@@ -44,8 +45,8 @@ struct Step {
 
 /// The MMU of a shadowed guest.
 #[derive(Debug)]
-pub struct ShadowMmu {
-    pub(crate) shadow: Shadow<X64, X64>,
+pub struct ShadowMmu<C> {
+    pub(crate) shadow: Shadow<X64, X64, C>,
     /// The PAE tables for a guest whose paging is off.
     flat: Hpa,
     /// The registers as the guest reads them.
@@ -53,8 +54,8 @@ pub struct ShadowMmu {
     step: Option<Step>,
 }
 
-impl ShadowMmu {
-    /// Makes the shadow of a guest whose paging is off.
+impl<C: Switches> ShadowMmu<C> {
+    /// Makes the shadow of a guest whose paging is off, by the steps of `switches`.
     ///
     /// # Errors
     ///
@@ -65,6 +66,7 @@ impl ShadowMmu {
         tlb: &mut T,
         layout: &Layout,
         largest: Level,
+        switches: C,
     ) -> Result<Self, MapError> {
         let tools = &mut Tools { memory, pool, tlb };
         let flat: Nested<X64> = Nested::new(tools, layout, Level::BLOCK_1G, Level::BLOCK_2M)?;
@@ -77,7 +79,7 @@ impl ShadowMmu {
             return Err(MapError::Misaligned);
         }
         let controls = Controls::PROTECTED;
-        let shadow = Shadow::new(*layout, largest, controls.regime(), pool.size())?;
+        let shadow = Shadow::new(*layout, largest, controls.regime(), pool.size(), switches)?;
         Ok(Self { shadow, flat, controls, step: None })
     }
 
@@ -217,7 +219,7 @@ impl ShadowMmu {
     }
 }
 
-impl<H: Hardware, E: Env<Tlb = GuestTlb>> Controlled<H, E> for ShadowMmu {
+impl<H: Hardware, E: Env<Tlb = GuestTlb>, C: Switches> Controlled<H, E> for ShadowMmu<C> {
     /// Bits of CR0 that the guest changes by itself are taken from where they are.
     fn controls(&self, vcpu: &Context<H>) -> Controls {
         let free = Cr0Flags::from_bits_truncate(vcpu.hardware.get(Field::Cr0));
@@ -261,8 +263,9 @@ impl<H: Hardware, E: Env<Tlb = GuestTlb>> Controlled<H, E> for ShadowMmu {
     }
 }
 
-impl<H, P> Mmu<P> for ShadowMmu
+impl<H, P, C> Mmu<P> for ShadowMmu<C>
 where
+    C: Switches,
     H: Hardware,
     P: Platform<Vcpu = Context<H>, Env: Env<Tlb = GuestTlb>>,
 {

@@ -11,6 +11,7 @@ use paging::format::x64::X64;
 use paging::mem::{ENTRY_SHIFT, Entries, Env, Memory, World};
 use paging::pool::OutOfFrames;
 use paging::shadow::Shadow;
+use paging::switch::Switches;
 use x86_64::registers::rflags::RFlags;
 use x86_decode::{Instruction, Mode, Operation, Segment, number};
 
@@ -48,8 +49,8 @@ pub(crate) const fn fits(width: u32, at: Gva, gpa: Gpa) -> bool {
 ///
 /// [`Stop::OutOfFrames`].
 #[inline]
-pub(crate) fn carry_out<H: Hardware, E: Env>(
-    shadow: &mut Shadow<X64, X64>,
+pub(crate) fn carry_out<H: Hardware, E: Env, C: Switches>(
+    shadow: &mut Shadow<X64, X64, C>,
     world: &mut World<'_, E>,
     vcpu: &mut Context<H>,
     instruction: &Instruction,
@@ -104,8 +105,8 @@ pub(crate) fn carry_out<H: Hardware, E: Env>(
 
 /// A store to a table, once in the image for all that are not plain.
 #[inline(never)]
-fn emulate<E: Env>(
-    shadow: &mut Shadow<X64, X64>,
+fn emulate<E: Env, C: Switches>(
+    shadow: &mut Shadow<X64, X64, C>,
     world: &mut World<'_, E>,
     to: Gpa,
     width: u32,
@@ -122,8 +123,8 @@ fn address<H: Hardware>(vcpu: &Context<H>, instruction: &Instruction) -> u64 {
 }
 
 /// Carries out a STOS as far as it stays in the page.
-fn strings<H: Hardware, E: Env>(
-    shadow: &mut Shadow<X64, X64>,
+fn strings<H: Hardware, E: Env, C: Switches>(
+    shadow: &mut Shadow<X64, X64, C>,
     world: &mut World<'_, E>,
     vcpu: &mut Context<H>,
     instruction: &Instruction,
@@ -171,8 +172,8 @@ fn strings<H: Hardware, E: Env>(
 ///
 /// [`Stop::OutOfFrames`].
 #[cold]
-pub(crate) fn push_flags<H: Hardware, E: Env>(
-    shadow: &mut Shadow<X64, X64>,
+pub(crate) fn push_flags<H: Hardware, E: Env, C: Switches>(
+    shadow: &mut Shadow<X64, X64, C>,
     world: &mut World<'_, E>,
     vcpu: &mut Context<H>,
     tables: &impl GuestTables<H>,

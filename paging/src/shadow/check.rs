@@ -16,6 +16,7 @@ use crate::pool::PageId;
 use crate::shadow::page::{Page, RootUse, Slot, Source};
 use crate::shadow::reverse::Refs;
 use crate::shadow::{NODES, Shadow};
+use crate::switch::Switches;
 
 /// Slots by the thing that they refer to.
 type Listed<K> = BTreeMap<K, Vec<u32>>;
@@ -31,7 +32,7 @@ macro_rules! ensure {
     };
 }
 
-impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
+impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     /// Whether `frame` is a table that stores may not reach unseen.
     #[must_use]
     pub fn is_shadowed(&self, frame: Frame<GuestPhys>) -> bool {

@@ -10,8 +10,9 @@ use crate::mem::{Entries, Env, Memory, World};
 use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::page::{Page, Slot, Source};
 use crate::shadow::{MIN_FRAMES, Shadow};
+use crate::switch::Switches;
 
-impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
+impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     /// Makes sure that `frames` frames and `nodes` nodes are free.
     #[inline]
     pub(super) fn reserve<E: Env>(

@@ -13,8 +13,9 @@ use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::page::{Page, Slot, Source};
 use crate::shadow::reverse::Nodes;
 use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Record, Shadow};
+use crate::switch::Switches;
 
-impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
+impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     /// The hardware met an unknown entry on the way to `at`: makes the whole way known, down to
     /// a filled leaf table, at once.
     pub(super) fn missing<E: Env>(

@@ -15,6 +15,7 @@ use crate::shadow::lately::{Found, Store};
 use crate::shadow::page::{Slot, Source};
 use crate::shadow::sync::LEVELS;
 use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Shadow, decided};
+use crate::switch::Switches;
 use crate::walk::{self, Step, Translation};
 
 /// The entries of a walk whose flags an access sets, from the root's on.
@@ -65,7 +66,7 @@ struct KnownLeaf {
     limits: u64,
 }
 
-impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
+impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     /// An access met a fault. A shadow is absent only where the guest's tables are, so what is not
     /// `present` is the guest's own fault. Everything else is for a walk to say.
     #[inline(always)]

@@ -11,6 +11,7 @@ use crate::mem::{Entries, Env, Memory, Stale, Tag, Tlb, World};
 use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::page::{Page, RootUse, Source};
 use crate::shadow::{HardwareRoots, RESERVE_FRAMES, RESERVE_NODES, Shadow};
+use crate::switch::Switches;
 
 /// How many sets of roots are kept.
 const CONTEXTS: usize = 32;
@@ -65,7 +66,7 @@ impl Contexts {
     }
 }
 
-impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
+impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     /// The guest loaded `root` as its root `half`. Returns what the hardware is to load.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::page::{Slot, Source};
 use crate::shadow::reverse::Only;
 use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Shadow};
+use crate::switch::Switches;
 use crate::walk::{self, Translation};
 
 /// At how many levels a table can be used: it has a shadow page for each at most.
@@ -31,7 +32,7 @@ pub(super) struct Opened {
     last: Index,
 }
 
-impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
+impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     /// The shadow of the guest's entry `raw` in a table of `level`, as things stand. It refers to
     /// nothing yet.
     #[inline(always)]
@@ -294,7 +295,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>> Shadow<G, S> {
     pub(super) fn shadows_of(
         &self,
         frame: Frame<GuestPhys>,
-    ) -> impl Iterator<Item = PageId> + use<G, S> {
+    ) -> impl Iterator<Item = PageId> + use<G, S, C> {
         let record = self.reach.ram_index(frame).and_then(|index| self.records[0].get(index));
         let mut next = record.and_then(|record| PageId::new(record.shadows));
         let mut pages = [None; LEVELS];

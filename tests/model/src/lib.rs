@@ -24,6 +24,7 @@ use paging::attrs::Access;
 use paging::fault::GuestFault;
 use paging::layout::Layout;
 use paging::mem::{ENTRY_SHIFT, Entries, Memory};
+use paging::switch::SwitchSet;
 
 /// Where RAM begins for the guest.
 pub const RAM: u64 = 0x4000_0000;
@@ -47,10 +48,12 @@ pub struct Config<R> {
     pub largest: Level,
     /// What the registers of the MMU say at first.
     pub regime: R,
+    /// The steps that the shadow engine takes.
+    pub switches: SwitchSet,
 }
 
 impl<R> Config<R> {
-    /// 8 MiB of RAM.
+    /// 8 MiB of RAM, and the switches of a build that was told nothing.
     pub const fn small(regime: R) -> Self {
         Self {
             ram: 8 << 20,
@@ -59,6 +62,7 @@ impl<R> Config<R> {
             frames: 64,
             largest: Level::BLOCK_1G,
             regime,
+            switches: SwitchSet::DEFAULT,
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! machine frames=48 ram=8M low=48 high=39      what is built; the defaults are Config::small's
+//! machine without=out-of-sync                  the engine leaves a step out; `with` adds one
 //! t0[0] = table t1 user-never                  an entry, stored by a mapping nobody knows of
 //! t0[1] = table t0 used                        a table entry that works as a page too
 //! t3[5] = page d0 user ro ng                   pages and blocks begin as kernel rw, executable
@@ -32,6 +33,7 @@ use paging::addr::{Gpa, Gva, Level};
 use paging::attrs::{Access, Kind};
 use paging::entry::Shadowed;
 use paging::fault::{Fault, GuestFault};
+use paging::switch::Switch;
 use probe::Event;
 
 use crate::ops::{DATA, TABLES, Target};
@@ -325,6 +327,8 @@ fn configure<A: Arch>(config: &mut Config<A::Regime>, word: &str) {
     match name {
         "frames" => config.frames = number(value) as u32,
         "ram" => config.ram = number(value.trim_end_matches('M')) << 20,
+        "with" => config.switches = config.switches.with(switch(value)),
+        "without" => config.switches = config.switches.without(switch(value)),
         "base" => config.base = hex(value),
         "backing" => config.backing = hex(value),
         "largest" => {
@@ -336,6 +340,12 @@ fn configure<A: Arch>(config: &mut Config<A::Regime>, word: &str) {
         }
         _ => assert!(A::configure(&mut config.regime, name, value), "no setting {name}"),
     }
+}
+
+/// The switch of that name.
+fn switch(name: &str) -> Switch {
+    let found = Switch::ALL.into_iter().find(|switch| switch.name() == name);
+    found.unwrap_or_else(|| panic!("no switch {name}"))
 }
 
 /// A decimal number, or a hexadecimal one with `0x`.

@@ -8,6 +8,7 @@ use paging::fault::{Fault, GuestFault, Verdict};
 use paging::mem::{Entries, Memory};
 use paging::shadow::{HardwareRoots, MIN_FRAMES, Shadow};
 use paging::sim::{Mmu, Parts, Reached};
+use paging::switch::SwitchSet;
 use paging::walk::{self, Step, Translation};
 
 use crate::{
@@ -23,7 +24,7 @@ const PATIENCE: usize = 16;
 /// A VM under shadow paging.
 pub struct ShadowVm<A: Arch> {
     parts: Parts,
-    shadow: Shadow<A, A>,
+    shadow: Shadow<A, A, SwitchSet>,
     regime: A::Regime,
     roots: [Gpa; 2],
     tag: Option<u16>,
@@ -39,7 +40,8 @@ impl<A: Arch> ShadowVm<A> {
         let parts = Parts::new(config.layout(), config.frames, A::STAGE);
         // A pool may have fewer frames than a shadow asks for, to see what happens at its end.
         let frames = MIN_FRAMES.max(config.frames as usize);
-        let shadow = Shadow::new(config.layout(), config.largest, config.regime, frames)
+        let Config { largest, regime, switches, .. } = *config;
+        let shadow = Shadow::new(config.layout(), largest, regime, frames, switches)
             .expect("there are frames enough");
         Self {
             parts,
@@ -55,7 +57,7 @@ impl<A: Arch> ShadowVm<A> {
 
     /// The engine.
     #[must_use]
-    pub const fn shadow(&self) -> &Shadow<A, A> {
+    pub const fn shadow(&self) -> &Shadow<A, A, SwitchSet> {
         &self.shadow
     }
 

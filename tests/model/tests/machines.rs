@@ -6,6 +6,7 @@ use paging::addr::Level;
 use paging::attrs::{Access, Kind};
 use paging::format::vmsa_stage1::{HalfRegime, Regime, Stage1};
 use paging::format::x64::{self, X64};
+use paging::switch::SwitchSet;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -201,14 +202,20 @@ fn config<A: Random>() -> impl Strategy<Value = Config<A::Regime>> {
         1 => Just((2052 << 20, model::RAM, model::BACKING)),
         u32::from(A::OPEN_BUS) => Just((8 << 20, 0, model::BACKING)),
     ];
-    (frames, largest, ram, A::regime()).prop_map(
-        |(frames, largest, (ram, base, backing), regime)| Config {
+    let switches = prop_oneof![
+        2 => Just(SwitchSet::DEFAULT),
+        1 => Just(SwitchSet::NONE),
+        3 => any::<u8>().prop_map(SwitchSet::from_bits),
+    ];
+    (frames, largest, ram, A::regime(), switches).prop_map(
+        |(frames, largest, (ram, base, backing), regime, switches)| Config {
             ram,
             base,
             backing,
             frames,
             largest,
             regime,
+            switches,
         },
     )
 }
