@@ -165,6 +165,36 @@ fn strings<H: Hardware, E: Env, C: Switches>(
     Ok(true)
 }
 
+/// What a PUSHF does: it stores `size` bytes of the flags at `top`, and has `length` bytes.
+struct PushFlags {
+    top: u64,
+    size: u64,
+    length: u64,
+}
+
+impl PushFlags {
+    /// The PUSHF at the beginning of `bytes`, if one is there, of a guest whose stack pointer is `stack`.
+    fn decode(bytes: &[u8], mode: Mode, stack: u64) -> Option<Self> {
+        const PUSHF: u8 = 0x9c;
+        const OPERAND_SIZE: u8 = 0x66;
+        let prefixes = bytes.iter().take_while(|byte| is_prefix(**byte, mode)).count();
+        let (before, rest) = bytes.split_at_checked(prefixes)?;
+        if rest.first() != Some(&PUSHF) {
+            return None;
+        }
+        let size = match (before.contains(&OPERAND_SIZE), mode) {
+            (true, _) => 2,
+            (false, Mode::Bits32) => 4,
+            (false, Mode::Bits64) => 8,
+        };
+        let top = match mode {
+            Mode::Bits32 => u64::from((stack as u32).wrapping_sub(size as u32)),
+            Mode::Bits64 => stack.wrapping_sub(size),
+        };
+        Some(Self { top, size, length: prefixes as u64 + 1 })
+    }
+}
+
 /// Carries out PUSHF, if it is the instruction at hand and stores to the table at `gpa` and nowhere
 /// else. In a step it would push the trap flag that makes the step. Returns whether it did.
 ///
@@ -172,6 +202,7 @@ fn strings<H: Hardware, E: Env, C: Switches>(
 ///
 /// [`Stop::OutOfFrames`].
 #[cold]
+#[inline(never)]
 pub(crate) fn push_flags<H: Hardware, E: Env, C: Switches>(
     shadow: &mut Shadow<X64, X64, C>,
     world: &mut World<'_, E>,
@@ -179,40 +210,20 @@ pub(crate) fn push_flags<H: Hardware, E: Env, C: Switches>(
     tables: &impl GuestTables<H>,
     gpa: Gpa,
 ) -> Result<bool, Stop> {
-    const PUSHF: u8 = 0x9c;
-    const OPERAND_SIZE: u8 = 0x66;
     let Some((bytes, count, mode)) = vcpu.bytes_at_hand(world, tables) else { return Ok(false) };
-    let (mut length, mut short) = (0, false);
-    for &byte in bytes.iter().take(count) {
-        if !is_prefix(byte, mode) {
-            break;
-        }
-        short |= byte == OPERAND_SIZE;
-        length += 1;
-    }
-    if length >= count || bytes.get(length) != Some(&PUSHF) {
+    let bytes = bytes.get(..count).unwrap_or_default();
+    let Some(push) = PushFlags::decode(bytes, mode, vcpu.register(number::RSP)) else {
         return Ok(false);
-    }
-    let size: u64 = match (short, mode) {
-        (true, _) => 2,
-        (false, Mode::Bits32) => 4,
-        (false, Mode::Bits64) => 8,
     };
-    let before = vcpu.register(number::RSP);
-    let top = match mode {
-        Mode::Bits32 => u64::from((before as u32).wrapping_sub(size as u32)),
-        Mode::Bits64 => before.wrapping_sub(size),
-    };
-    let offset = gpa.page_offset();
     let base = if mode == Mode::Bits64 { 0 } else { vcpu.base(Segment::Ss) };
-    let lies = base.wrapping_add(top) & (PAGE_SIZE - 1);
-    if lies != offset || offset + size > PAGE_SIZE {
+    let lies = base.wrapping_add(push.top) & (PAGE_SIZE - 1);
+    if lies != gpa.page_offset() || lies + push.size > PAGE_SIZE {
         return Ok(false);
     }
     let flags = vcpu.flags() - RFlags::RESUME_FLAG - RFlags::VIRTUAL_8086_MODE;
-    emulate(shadow, world, gpa, size.trailing_zeros(), flags.bits())?;
-    vcpu.set_register(number::RSP, top);
-    vcpu.set_length(length as u64 + 1);
+    emulate(shadow, world, gpa, push.size.trailing_zeros(), flags.bits())?;
+    vcpu.set_register(number::RSP, push.top);
+    vcpu.set_length(push.length);
     vcpu.skip();
     Ok(true)
 }
