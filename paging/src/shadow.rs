@@ -53,6 +53,7 @@ pub mod check;
 mod evict;
 mod fill;
 mod lately;
+mod leaves;
 mod page;
 mod page_fault;
 mod reverse;

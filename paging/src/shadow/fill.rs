@@ -1,18 +1,16 @@
 //! Filling: shadow pages come into being where the hardware found none.
 
-use core::marker::PhantomData;
-
 use probe::{Event, Probe};
 
 use crate::addr::{Frame, GuestPhys, Gva, Index, Level};
 use crate::entry::{Entry, Shadowed};
 use crate::fault::{GuestFault, Verdict};
 use crate::format::{GuestFormat, ShadowFormat};
-use crate::mem::{Entries, Env, GROUP, Group, Memory, World};
+use crate::mem::{Entries, Env, Group, Memory, World};
 use crate::pool::{OutOfFrames, PageId};
+use crate::shadow::leaves::any_live;
 use crate::shadow::page::{Page, Slot, Source};
-use crate::shadow::reverse::Nodes;
-use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Record, Shadow};
+use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Shadow};
 use crate::switch::Switches;
 
 impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
@@ -250,12 +248,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         }
         let span = world.probe.start();
         if below == Level::PAGE && G::has_plain_pages(&self.regime) {
-            let mut filler = self.leaf_filler(world, page);
-            for group in Group::all() {
-                let parts =
-                    core::array::from_fn(|member| S::part(level, block, group.member(member)));
-                filler.fill_group(world.probe, group, parts);
-            }
+            self.fill_parts(world, page, level, block);
         } else {
             for index in Index::all() {
                 let (slot, raw) = (Slot::new(page, index), S::part(level, block, index));
@@ -287,13 +280,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         let Some(guest) = world.memory.guest(frame) else { return };
         let span = world.probe.start();
         let event = if level == Level::PAGE && G::has_plain_pages(&self.regime) {
-            let mut filler = self.leaf_filler(world, page);
-            for group in Group::all() {
-                let raw = guest.group(group);
-                if any_live::<G>(&raw) {
-                    filler.fill_group(world.probe, group, raw);
-                }
-            }
+            self.fill_leaves(world, page, guest);
             Event::ShMapAndValidate
         } else {
             for group in Group::all() {
@@ -310,26 +297,6 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
             Event::ShFillTable
         };
         world.probe.stop(event, span);
-    }
-
-    /// What fills the new, empty leaf table `page`.
-    fn leaf_filler<'w, E: Env>(
-        &'w mut self,
-        world: &World<'w, E>,
-        page: PageId,
-    ) -> LeafFiller<'w, G, S, <E::Memory as Memory>::Table> {
-        let Self { reach: layout, regime, records, nodes, .. } = self;
-        let (ram, host) = (layout.ram(), layout.backing());
-        LeafFiller {
-            table: world.memory.table(page),
-            page,
-            records: records[0].get_mut(..layout.frames() as usize).unwrap_or_default(),
-            nodes,
-            ram: ram.number(),
-            distance: host.start().bits().wrapping_sub(ram.start().bits()),
-            output_bits: G::output_bits(regime),
-            formats: PhantomData,
-        }
     }
 
     /// Derives the entry `slot`, which was empty, from the guest's `raw`. Leaf tables have a faster way.
@@ -363,97 +330,4 @@ enum Resolved {
     Nothing,
     /// The guest's walk meets a fault.
     Fault(GuestFault),
-}
-
-/// Fills a leaf table.
-///
-/// This decides what a fill costs. What does not change is held in fields that become registers; one
-/// look at a frame's record serves the reverse map and the protection; the common case has
-/// one branch for each thing that can be otherwise.
-struct LeafFiller<'w, G, S, T> {
-    table: &'w T,
-    page: PageId,
-    /// The records of the guest's RAM.
-    records: &'w mut [Record],
-    nodes: &'w mut Nodes,
-    /// The number of RAM's first frame.
-    ram: u64,
-    /// How far a frame of RAM stands behind its own address.
-    distance: u64,
-    output_bits: u32,
-    formats: PhantomData<(G, S)>,
-}
-
-impl<G: GuestFormat, S: ShadowFormat<G>, T: Entries> LeafFiller<'_, G, S, T> {
-    /// Derives the entries of a group, which were empty, from the guest's.
-    #[inline(always)]
-    fn fill_group(&mut self, probe: &mut impl Probe, group: Group, raw: [u64; GROUP]) {
-        let entries = if G::is_plain_page(raw.iter().fold(u64::MAX, |all, raw| all & raw)) {
-            self.derive_each(probe, group, raw, |_| true)
-        } else {
-            self.derive_each(probe, group, raw, G::is_plain_page)
-        };
-        self.table.set_group(group, entries);
-    }
-
-    /// The shadows of a group's entries. `is_plain` tells whether one is a page with its accessed flag.
-    #[inline(always)]
-    fn derive_each(
-        &mut self,
-        probe: &mut impl Probe,
-        group: Group,
-        raw: [u64; GROUP],
-        is_plain: impl Fn(u64) -> bool,
-    ) -> [u64; GROUP] {
-        let mut entries = raw;
-        for (member, entry) in entries.iter_mut().enumerate() {
-            let span = probe.start();
-            let slot = Slot::new(self.page, group.member(member));
-            *entry = if is_plain(*entry) {
-                self.derive_plain(slot, *entry)
-            } else {
-                other_leaf::<G, S>(self.output_bits, *entry)
-            };
-            probe.stop(Event::L1ePropagate, span);
-            probe.count(Event::ShadowEntries, 1);
-        }
-        entries
-    }
-
-    /// The shadow of a page with its accessed flag, entered in the reverse map.
-    #[inline(always)]
-    fn derive_plain(&mut self, slot: Slot, raw: u64) -> u64 {
-        let place = G::plain_frame(raw).number().wrapping_sub(self.ram);
-        match self.records.get_mut(place as usize) {
-            Some(record) => {
-                record.leaves.add(self.nodes, slot.bits());
-                let leaf = S::moved_leaf(raw, self.distance);
-                if record.shadows == 0 { leaf } else { protected::<G, S>(leaf) }
-            }
-            None => other_leaf::<G, S>(self.output_bits, raw),
-        }
-    }
-}
-
-/// Whether any entry of a group is live. Most entries of most tables are not.
-#[inline(always)]
-fn any_live<G: GuestFormat>(raw: &[u64; GROUP]) -> bool {
-    G::is_live(raw.iter().fold(0, |all, raw| all | raw))
-}
-
-/// The shadow leaf `leaf` of a table.
-#[cold]
-fn protected<G: GuestFormat, S: ShadowFormat<G>>(leaf: u64) -> u64 {
-    S::protect_leaf(leaf, true)
-}
-
-/// The shadow of an entry of a leaf table that is no page of RAM with its accessed flag.
-#[cold]
-fn other_leaf<G: GuestFormat, S: ShadowFormat<G>>(output_bits: u32, raw: u64) -> u64 {
-    match G::decode::<GuestPhys>(Level::PAGE, raw) {
-        Entry::Leaf(to) if to.start().bits() >> output_bits != 0 => S::refused(Level::PAGE, raw),
-        Entry::Leaf(_) if !G::accessed(raw) => S::unaccessed(Level::PAGE, raw),
-        Entry::Leaf(to) => S::device_leaf(Level::PAGE, raw, to),
-        Entry::Hole | Entry::Table(_) => S::ABSENT,
-    }
 }
