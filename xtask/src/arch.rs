@@ -1,9 +1,11 @@
 //! The instruction sets, and what this tool knows of each.
 
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 /// An instruction set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Arch {
     /// 64-bit Arm, at EL2.
     #[value(name = "aarch64")]

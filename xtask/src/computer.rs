@@ -22,6 +22,16 @@ pub(crate) enum Program {
     Bochs,
 }
 
+impl Program {
+    /// Its name for a person.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Qemu(_) => "QEMU",
+            Self::Bochs => "Bochs",
+        }
+    }
+}
+
 /// An emulated computer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Computer {
@@ -78,6 +88,14 @@ impl Computer {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Virt => "",
+            _ => self.word(),
+        }
+    }
+
+    /// Its name in files of results.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Virt => "virt",
             Self::Q35(Accel::Tcg) => "svm",
             Self::Q35(Accel::Kvm) => "kvm",
             Self::Bochs(model) => model.short,

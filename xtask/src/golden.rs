@@ -22,7 +22,7 @@ use crate::run::results;
 /// The variable that accepts what a run says.
 const UPDATE: &str = "UPDATE_EXPECT";
 /// Keys of result lines whose values are durations.
-const DURATIONS: [&str; 10] = [
+pub(crate) const DURATIONS: [&str; 10] = [
     "ticks",
     "per_page",
     "per_op",

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use paging::switch::SwitchSet;
+use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
 use crate::build::{self, Variant};
@@ -20,7 +21,8 @@ use crate::setup::emulator::{self, Emulator};
 use crate::toolchain::Toolchain;
 
 /// What a guest runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "&str")]
 pub(crate) enum Mode {
     /// The bare machine.
     Native,
@@ -39,6 +41,21 @@ impl Mode {
             Self::Native => "native",
             Self::Under(paging) => paging.name(),
         }
+    }
+}
+
+impl From<Mode> for &str {
+    fn from(mode: Mode) -> Self {
+        mode.name()
+    }
+}
+
+impl TryFrom<String> for Mode {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|mode| mode.name() == name);
+        known.ok_or_else(|| format!("there is no mode `{name}`"))
     }
 }
 

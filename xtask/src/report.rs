@@ -8,7 +8,7 @@ mod record;
 
 use anyhow::{Context as _, Result, bail};
 use hv_abi::record::VERSION;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use self::record::{Fields, Record};
 
@@ -16,7 +16,7 @@ pub(crate) use self::record::{Fields, Record};
 const ERROR: &str = "umbra error message=";
 
 /// A whole report.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Report {
     /// How the hypervisor was built.
     pub(crate) build: Fields,
@@ -50,7 +50,7 @@ pub(crate) struct Report {
 }
 
 /// All exits together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Totals {
     /// How many there were.
     pub(crate) total: u64,
@@ -61,7 +61,7 @@ pub(crate) struct Totals {
 }
 
 /// An event: how often, and how long.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Row {
     /// Its name.
     pub(crate) name: String,
@@ -74,12 +74,12 @@ pub(crate) struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) time: Option<Time>,
     /// log2 of a duration, and how many were at least as long as that and shorter than its double.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) histogram: Vec<(u32, u64)>,
 }
 
 /// A distribution of durations.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Time {
     /// How many were measured.
     pub(crate) samples: u64,
@@ -105,7 +105,7 @@ pub(crate) struct Time {
 }
 
 /// Something that is only counted.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Counter {
     /// Its name.
     pub(crate) name: String,
@@ -114,7 +114,7 @@ pub(crate) struct Counter {
 }
 
 /// A part of the guest's work.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Phase {
     /// Its name.
     pub(crate) name: String,
@@ -128,7 +128,7 @@ pub(crate) struct Phase {
 }
 
 /// How a guest ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Verdict {
     /// `exit`, `off`, `stopped` or `killed`.
     pub(crate) kind: String,

@@ -1,9 +1,13 @@
 //! One record: a kind, and fields in their order.
 
+use std::fmt;
+
 use anyhow::{Context as _, Result};
 use hv_abi::record::WORD;
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::ser::SerializeMap as _;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,5 +82,49 @@ impl Serialize for Fields {
             }
         }
         map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+/// Takes the entries of a map as they stand.
+struct InOrder;
+
+impl<'de> Visitor<'de> for InOrder {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("numbers and words by their names")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = Vec::new();
+        while let Some((key, value)) = map.next_entry::<String, Value>()? {
+            let value = match value {
+                Value::String(text) => text,
+                Value::Number(number) => number.to_string(),
+                _ => return Err(A::Error::custom(format!("`{key}` is neither number nor word"))),
+            };
+            fields.push((key, value));
+        }
+        Ok(Fields(fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_survive_json_in_their_order() {
+        let fields = Fields::parse("zebra=1 ant=0x10 bee=1.50");
+        let text = serde_json::to_string(&fields).unwrap();
+        assert_eq!(text, r#"{"zebra":1,"ant":"0x10","bee":"1.50"}"#);
+        assert_eq!(serde_json::from_str::<Fields>(&text).unwrap(), fields);
+        assert!(serde_json::from_str::<Fields>(r#"{"a":[]}"#).is_err());
     }
 }

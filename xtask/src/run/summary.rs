@@ -1,6 +1,6 @@
 //! How a run ended, in a line and in an exit status.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::emu::{self, End, Ran};
 use crate::report::{Fields, Report};
@@ -15,7 +15,7 @@ const STATE: [&str; 12] = [
 ];
 
 /// A line in which a guest tells a result.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct ResultLine {
     /// What of.
     pub(crate) name: String,

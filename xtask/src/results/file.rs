@@ -1,0 +1,94 @@
+//! `results.json`: reading what may be anything, and writing so that nothing is lost.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+
+use super::{Results, SCHEMA, VERSION};
+
+/// What is looked at before the rest: whose file it is.
+#[derive(Deserialize)]
+struct Head {
+    schema: Option<String>,
+    version: Option<u32>,
+}
+
+impl Results {
+    /// Reads a file that a person named.
+    pub(crate) fn read(file: &Path) -> Result<Self> {
+        let shown = file.display();
+        let text =
+            fs::read_to_string(file).with_context(|| format!("cannot read the results {shown}"))?;
+        Self::parse(&text).with_context(|| format!("the results {shown} cannot be used"))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let again = "`cargo xtask compare` makes a new file";
+        let head: Head = serde_json::from_str(text)
+            .with_context(|| format!("it is broken or was not written by this tool; {again}"))?;
+        match (head.schema.as_deref(), head.version) {
+            (Some(SCHEMA), Some(VERSION)) => {}
+            (Some(SCHEMA), Some(version)) if version > VERSION => bail!(
+                "its schema is version {version}, and this tool, which is older, reads version {VERSION}: use the \
+                 Umbra that wrote it"
+            ),
+            (Some(SCHEMA), Some(version)) => {
+                bail!(
+                    "its schema is version {version}, and this tool reads version {VERSION}; {again}"
+                )
+            }
+            _ => bail!("it does not say that its schema is `{SCHEMA}`; {again}"),
+        }
+        serde_json::from_str(text)
+            .with_context(|| format!("it is broken, although its schema is `{SCHEMA}`; {again}"))
+    }
+
+    /// Writes the file: whoever looks finds the old one or the new one, whole.
+    pub(crate) fn write(&self, file: &Path) -> Result<()> {
+        write(file, &(serde_json::to_string_pretty(self)? + "\n"))
+    }
+}
+
+/// Puts a text in the place of a file at once, by way of a file beside it.
+pub(crate) fn write(file: &Path, text: &str) -> Result<()> {
+    let mut beside = OsString::from(file);
+    beside.push(".new");
+    fs::write(&beside, text)
+        .and_then(|()| fs::rename(&beside, file))
+        .with_context(|| format!("cannot write {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::tests::small;
+
+    fn error(text: &str) -> String {
+        format!("{:#}", Results::parse(text).unwrap_err())
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let text = serde_json::to_string(&small()).unwrap();
+        let again = Results::parse(&text).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), text);
+        assert!(text.contains(r#""status":"failed","error":"no answer""#));
+        assert!(text.contains(r#""mode":"shadow""#));
+    }
+
+    #[test]
+    fn what_is_no_file_of_ours_is_told_apart() {
+        let whole = serde_json::to_string(&small()).unwrap();
+        assert!(error(&whole[..whole.len() - 1]).contains("it is broken"));
+        assert!(error("").contains("it is broken"));
+        assert!(error("[]").contains("it is broken or was not written by this tool"));
+        assert!(error(r#"{"budgets":[]}"#).contains("schema is `umbra-results`"));
+        assert!(error(r#"{"schema":"umbra-results","version":0}"#).contains("makes a new file"));
+        assert!(error(r#"{"schema":"umbra-results","version":2}"#).contains("which is older"));
+        let foreign = whole.replace(r#""cells""#, r#""cell""#);
+        assert!(error(&foreign).contains("missing field `cells`"));
+    }
+}
