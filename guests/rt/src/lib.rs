@@ -59,6 +59,8 @@ use spin::Once;
 
 /// The machine that the guest runs on.
 static MACHINE: Once<Machine> = Once::new();
+/// The clock just before `main`.
+static BEGAN: Once<u64> = Once::new();
 
 /// The machine that the guest runs on.
 pub fn machine() -> &'static Machine {
@@ -109,15 +111,21 @@ fn run(machine: Machine) -> ! {
     unsafe extern "Rust" {
         safe fn rt_main();
     }
+    BEGAN.call_once(ticks);
     rt_main();
     exit(status::SUCCESS)
 }
 
 /// Ends the guest with a status, and turns the machine off.
 ///
-/// Under Umbra the status goes to the hypervisor; natively there may be nobody to take it, so it is
-/// printed as a result line, `@ exit code=N`.
+/// A guest that succeeded says how long it ran since `main` began, `@ ran ticks=N`: the total of a
+/// run, which every mode has. Under Umbra the status goes to the hypervisor; natively there may be
+/// nobody to take it, so it is printed as a result line, `@ exit code=N`.
 pub fn exit(status: u8) -> ! {
+    let now = ticks();
+    if let Some(began) = BEGAN.get().filter(|_| status == status::SUCCESS) {
+        println!("@ ran ticks={}", now - began);
+    }
     let conduit = match MACHINE.get() {
         Some(machine) if machine.umbra => hypervisor::exit(status),
         Some(machine) => machine.conduit,
