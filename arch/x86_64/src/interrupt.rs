@@ -4,12 +4,11 @@
 //! run loop then opens the only window for it, [`take`], whose answer is the vector: the stub in
 //! `vectors.s` hands it over in a register, and neither memory nor a segment is needed. An exception is a
 //! bug of ours or broken hardware; it goes to `host_exception`, which the binary defines. An NMI
-//! is counted and ignored.
+//! is ignored.
 
 use core::arch::asm;
 use core::fmt;
 use core::mem::size_of;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use x86_64::VirtAddr;
 use x86_64::instructions::tables::lidt;
@@ -26,10 +25,6 @@ unsafe extern "C" {
     /// The first stub.
     static __vectors: u8;
 }
-
-/// How many NMIs came since boot.
-#[unsafe(export_name = "__nmis")]
-static NMIS: AtomicU64 = AtomicU64::new(0);
 
 /// Bytes of a stub in `vectors.s`.
 const STUB: u64 = 16;
@@ -55,12 +50,6 @@ impl fmt::Display for Frame {
         let cr2 = Cr2::read_raw();
         write!(f, "vector={vector} error={error:#x} rip={rip:#x} rsp={rsp:#x} cr2={cr2:#x}")
     }
-}
-
-/// How many NMIs came since boot.
-#[must_use]
-pub fn nmis() -> u64 {
-    NMIS.load(Ordering::Relaxed)
 }
 
 /// A CPU's interrupt descriptors.

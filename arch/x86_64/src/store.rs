@@ -71,11 +71,6 @@ pub(crate) fn carry_out<H: Hardware, E: Env, C: Switches>(
     if !begins || gpa.page_offset() + size > PAGE_SIZE {
         return Ok(false);
     }
-    if let Some(value) = instruction.stored(|number| vcpu.register(number)) {
-        emulate(shadow, world, gpa, size.trailing_zeros(), value)?;
-        vcpu.skip();
-        return Ok(true);
-    }
     let old = if instruction.reads() {
         let Some(old) = read(world.memory, gpa, size) else { return Ok(false) };
         old

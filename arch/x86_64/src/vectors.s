@@ -19,7 +19,6 @@ __vectors:
 .rept EXCEPTIONS
     .balign STUB
     .if vector == NMI
-    inc     qword ptr [rip + __nmis]
     iretq
     .else
     .if (WITH_CODE >> vector) & 1 == 0

@@ -44,8 +44,7 @@ impl Instruction {
 
     /// What a MOV to memory stores, of [`size`](Self::size) bytes: all that there is to say of it. None
     /// for other instructions.
-    #[must_use]
-    pub fn stored(&self, register: impl Fn(u8) -> u64) -> Option<u64> {
+    fn stored(&self, register: impl Fn(u8) -> u64) -> Option<u64> {
         let moves = matches!(self.operation, Operation::Mov | Operation::Movnti);
         if !moves || !matches!(self.form.destination, Slot::Memory | Slot::Offset) {
             return None;

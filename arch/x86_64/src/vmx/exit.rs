@@ -132,7 +132,7 @@ const EXCEPTION: u32 = 3 << 8;
 #[cold]
 fn other_exception(info: u32) -> Reason {
     if info & TYPE == NMI {
-        // SAFETY: the vector is that of NMIs, whose stub counts and returns. The processor holds further
+        // SAFETY: the vector is that of NMIs, whose stub returns. The processor holds further
         // ones off until that return.
         unsafe { asm!("int 2", options(nostack)) };
         return Reason::NonMaskable;
