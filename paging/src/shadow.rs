@@ -202,6 +202,12 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         &self.layout
     }
 
+    /// The steps that it takes.
+    #[must_use]
+    pub const fn switches(&self) -> C {
+        self.switches
+    }
+
     /// What the guest's registers say.
     #[must_use]
     pub const fn regime(&self) -> &G::Regime {

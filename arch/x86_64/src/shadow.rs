@@ -18,7 +18,7 @@ use paging::mem::{Entries, Env, Memory, Tlb, World};
 use paging::nested::Nested;
 use paging::pool::Pool;
 use paging::shadow::{HardwareRoots, Shadow};
-use paging::switch::Switches;
+use paging::switch::{Switch, Switches};
 use paging::tree::{MapError, Tools};
 use probe::{Event, Probe};
 use x86_64::registers::control::Cr0Flags;
@@ -117,9 +117,12 @@ impl<C: Switches> ShadowMmu<C> {
 
     /// The exceptions that leave the guest as things stand. A fault that does not leave it tells a fetch,
     /// since NX is always on in force; a guest that has not turned it on must not be told.
-    const fn exceptions(&self) -> Exceptions {
+    fn exceptions(&self) -> Exceptions {
+        let native = self.shadow.switches().has(Switch::NativeFaults);
         match self.controls.paging() {
-            PagingMode::FourLevel if self.controls.tells_fetches() => Exceptions::PresentPageFaults,
+            PagingMode::FourLevel if native && self.controls.tells_fetches() => {
+                Exceptions::PresentPageFaults
+            }
             _ => Exceptions::PageFaults,
         }
     }
