@@ -18,6 +18,7 @@ pub(crate) fn run() -> u8 {
         Need::Grub,
         Need::GrubUefi,
         Need::Ovmf,
+        Need::Browser,
     ]);
     let mut missing = 0;
     for need in needs {

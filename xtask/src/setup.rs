@@ -5,21 +5,23 @@
 //! next; when none is left, one error names them all.
 
 mod apt;
+pub(crate) mod browser;
 pub(crate) mod emulator;
 mod files;
 pub(crate) mod kvm;
+mod remedy;
 
 use std::env;
 use std::io::{IsTerminal as _, Write as _, stderr, stdin};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::LazyLock;
 
 use anyhow::{Context as _, Result, bail};
 
 pub(crate) use self::files::ovmf;
+use self::remedy::Remedy;
 use crate::arch::Arch;
 use crate::computer::{Computer, Program};
-use crate::progress::Step;
 use crate::toolchain::{self, Toolchain};
 use crate::{grub, process};
 
@@ -36,6 +38,8 @@ pub(crate) enum Need {
     GrubUefi,
     /// UEFI firmware for QEMU: `cargo xtask test` only.
     Ovmf,
+    /// A browser without a display: `cargo xtask test` only.
+    Browser,
     /// A compiler and `core` for the bare-metal target.
     Compiler(Arch),
     /// A linker for it.
@@ -46,55 +50,6 @@ pub(crate) enum Need {
     Clippy,
     /// The linter for the bare-metal target: `cargo xtask test` only.
     BareClippy(Arch),
-}
-
-/// A way to get what is missing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Remedy {
-    /// Lines for a shell.
-    pub(crate) commands: Vec<String>,
-}
-
-impl Remedy {
-    /// A remedy of one command.
-    pub(crate) fn of(command: impl Into<String>) -> Self {
-        Self { commands: vec![command.into()] }
-    }
-
-    /// The whole as one line for a shell.
-    pub(crate) fn line(&self) -> String {
-        self.commands.join(" && ")
-    }
-
-    fn apply(&self) -> bool {
-        self.commands.iter().all(|command| {
-            // A spinner would run over the question for a password.
-            let step = is_root().then(|| Step::begin(format!("set-up: {command}")));
-            if step.is_none() {
-                eprintln!("set-up: {command}");
-            }
-            let output = Command::new("timeout")
-                .args(["--foreground", "600", "sh", "-c", command])
-                .env("DEBIAN_FRONTEND", "noninteractive")
-                .stdin(Stdio::null())
-                .output();
-            let messages = match &output {
-                Ok(output) if output.status.success() => return true,
-                Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
-                Err(error) => error.to_string(),
-            };
-            drop(step);
-            eprintln!("set-up: `{command}` failed: {}", complaint(&messages));
-            false
-        })
-    }
-}
-
-/// The line of a program's messages that says what went wrong.
-fn complaint(text: &str) -> &str {
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let named = |line: &&str| line.starts_with("error") || line.starts_with("E:");
-    lines.clone().find(named).or_else(|| lines.next_back()).unwrap_or("no message")
 }
 
 /// Whether what is missing may be installed.
@@ -153,6 +108,7 @@ impl Need {
             Self::Grub => "GRUB for BIOS, and xorriso".to_owned(),
             Self::GrubUefi => "GRUB for UEFI, and mtools".to_owned(),
             Self::Ovmf => "UEFI firmware for QEMU (OVMF)".to_owned(),
+            Self::Browser => "Chromium".to_owned(),
             Self::Compiler(arch) => format!("Rust for {}", arch.target()),
             Self::Linker(_) => "an ELF linker (rust-lld or ld.lld)".to_owned(),
             Self::Rustfmt => "rustfmt".to_owned(),
@@ -169,11 +125,22 @@ impl Need {
             Self::Grub => files::all(&[&[grub::BIOS_FILES]], &["grub-mkimage", "xorriso"]),
             Self::GrubUefi => files::all(&[&[grub::UEFI_FILES]], &["grub-mkrescue", "mformat"]),
             Self::Ovmf => files::all(&[files::OVMF], &[]),
+            Self::Browser => browser::look()
+                .map(|found| format!("{} ({})", found.version, found.program.display())),
             Self::Compiler(arch) => toolchain::compiler(arch).map(|found| found.to_string()),
             Self::Linker(_) => toolchain::linker().map(|found| found.display().to_string()),
             Self::Rustfmt => component("fmt"),
             Self::Clippy => component("clippy"),
             Self::BareClippy(arch) => toolchain::bare_clippy(arch),
+        }
+    }
+
+    /// The variable in which a person can name one, if there is such.
+    fn variable(self) -> Option<&'static str> {
+        match self {
+            Self::Emulator(program) => Some(program.variable()),
+            Self::Browser => Some(browser::VARIABLE),
+            _ => None,
         }
     }
 
@@ -183,7 +150,7 @@ impl Need {
         let by_rustup = |command: String| rustup.then(|| Remedy::of(command));
         match self {
             // A person who names one is not helped by another.
-            Self::Emulator(program) if variable(program.variable()).is_some() => Vec::new(),
+            _ if self.variable().is_some_and(|name| variable(name).is_some()) => Vec::new(),
             Self::Emulator(Program::Qemu(arch)) => apt::qemu(arch).into_iter().collect(),
             Self::Emulator(Program::Bochs) | Self::BochsFiles => {
                 apt::install(&["bochs", "bochs-term", "bochsbios", "vgabios"]).into_iter().collect()
@@ -193,6 +160,7 @@ impl Need {
                 apt::install(&["grub-efi-amd64-bin", "grub-common", "mtools"]).into_iter().collect()
             }
             Self::Ovmf => apt::install(&["ovmf"]).into_iter().collect(),
+            Self::Browser => apt::install(&["chromium"]).into_iter().collect(),
             Self::Compiler(arch) => by_rustup(format!("rustup target add {}", arch.target()))
                 .into_iter()
                 .chain(apt::install(&["rustc-web", "cargo-web", "rust-web-src"]))
@@ -214,12 +182,9 @@ impl Need {
     pub(crate) fn mend(self) -> String {
         let lines: Vec<_> = self.remedies().iter().map(Remedy::line).collect();
         if lines.is_empty() {
-            let where_else = match self {
-                Self::Emulator(program) => {
-                    format!(", or name one in the variable {}", program.variable())
-                }
-                _ => String::new(),
-            };
+            let where_else = self
+                .variable()
+                .map_or_else(String::new, |name| format!(", or name one in the variable {name}"));
             return format!(
                 "install {} with your system's package manager{where_else}",
                 self.name()

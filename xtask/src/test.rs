@@ -27,7 +27,8 @@ use crate::{build, disasm, emu, process, tidy};
 /// `cargo xtask test`.
 pub(crate) fn run(options: &cli::Test) -> Result<u8> {
     let install = options.set_up.install();
-    setup::ensure(&[Need::Rustfmt, Need::Clippy, Need::GrubUefi, Need::Ovmf], install)?;
+    let needs = [Need::Rustfmt, Need::Clippy, Need::GrubUefi, Need::Ovmf, Need::Browser];
+    setup::ensure(&needs, install)?;
     let mut toolchains = Vec::new();
     for arch in Arch::ALL {
         setup::ensure(&setup::needs_of_all(arch), install)?;

@@ -13,6 +13,7 @@ use super::tally::Tally;
 use crate::arch::Arch;
 use crate::computer::Program;
 use crate::paths;
+use crate::setup::browser;
 
 /// What a person asks for, and what the error must say.
 struct Input {
@@ -70,12 +71,15 @@ pub(super) fn all(tally: &mut Tally) -> Result<()> {
     let old = old_emulator()?;
     let qemu = Program::Qemu(Arch::Aarch64).variable();
     let bochs = Program::Bochs.variable();
-    let cases: [(_, _, PathBuf, _, _); 5] = [
+    let browser = browser::VARIABLE;
+    let cases: [(_, _, PathBuf, _, _); 7] = [
         ("an emulator that is too old", qemu, old, "qemu", "is version 7.2.0, older than"),
         ("an emulator that is none", qemu, "/bin/true".into(), "qemu", "does not say that it is"),
         ("an emulator that is not there", qemu, "no/such".into(), "qemu", "does not run"),
         ("a Bochs that is none", bochs, "/bin/true".into(), "bochs", "does not say that it is"),
         ("a Bochs that is not there", bochs, "no/such".into(), "bochs", "does not run"),
+        ("a browser that is none", browser, "/bin/true".into(), "test", "does not say that it is"),
+        ("a browser that is not there", browser, "no/such".into(), "test", "does not run"),
     ];
     for (name, variable, program, command, says) in cases {
         tally.case(&format!("input: {name}"), || {
