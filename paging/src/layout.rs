@@ -59,6 +59,13 @@ impl Layout {
         self.backing
     }
 
+    /// How many bytes, modulo 2^64, a byte of RAM stands in the host behind its own address.
+    #[must_use]
+    #[inline]
+    pub const fn distance(&self) -> u64 {
+        self.backing.start().bits().wrapping_sub(self.ram.start().bits())
+    }
+
     /// Which frame of RAM this is, counted from the first, unless it is none.
     #[must_use]
     #[inline]

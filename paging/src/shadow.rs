@@ -43,6 +43,8 @@ use crate::layout::Layout;
 use crate::mem::{Entries, Env, Memory, Stale, Tag, Tlb, World};
 use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::lately::{Known, Stores};
+
+pub use crate::shadow::lately::Changes;
 use crate::shadow::page::{Page, Slot, Source};
 use crate::shadow::reverse::{Nodes, Refs};
 use crate::shadow::roots::Contexts;
@@ -218,6 +220,14 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     #[must_use]
     pub const fn roots(&self) -> [Gpa; 2] {
         self.roots
+    }
+
+    /// How often the ways through the shadow have changed. While that stands, the guest's tables above the
+    /// leaf tables hold what they held on every way that the hardware can go.
+    #[inline(always)]
+    #[must_use]
+    pub const fn changes(&self) -> Changes {
+        self.stores.changes
     }
 
     /// Handles a fault that the shadow tables raised. `is_device` tells where a device is.

@@ -12,8 +12,6 @@ use paging::format::x64::Regime;
 use x86_64::registers::control::{Cr0Flags, Cr4Flags, EferFlags};
 
 use crate::cpuid;
-use crate::fetch::GuestTables;
-use crate::vcpu::Context;
 
 /// DR6 as it reads after one kind of debug exception ("Debug Status Register (DR6)", 18.2.3).
 pub mod debug_status {
@@ -248,12 +246,5 @@ impl Controls {
             PagingMode::Off | PagingMode::Other => self.efer - long,
         };
         kept | EferFlags::NO_EXECUTE_ENABLE
-    }
-}
-
-impl<H> GuestTables<H> for Controls {
-    #[inline(always)]
-    fn controls(&self, _vcpu: &Context<H>) -> Controls {
-        *self
     }
 }

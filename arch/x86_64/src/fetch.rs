@@ -3,12 +3,14 @@
 //! The guest's tables lead to its code. A walk of them for each exit would cost more than the rest of
 //! the exit, so the way that the last walk took is remembered, with the entries that it read: while they hold what
 //! they held, the walk would find the same. Nobody has to say when a mapping changes, so this is as
-//! good under nested tables, which the guest changes unseen, as under shadows. In the same way a few
-//! instructions are remembered with the bytes that they were decoded from.
+//! good under nested tables, which the guest changes unseen, as under shadows. A shadow does count the changes
+//! of the ways that the hardware can go; while the count stands, the last entry alone is looked at. In the same
+//! way a few instructions are remembered with the bytes that they were decoded from.
 
 use paging::addr::{Gpa, Gva, Index, Level, PAGE_SIZE};
 use paging::format::x64::X64;
 use paging::mem::{ENTRY_SHIFT, Entries, Env, Memory, World};
+use paging::shadow::Changes;
 use paging::walk::{self, Step};
 use probe::{Event, Probe};
 use x86_decode::{Error, Instruction, Mode, Operand, Operation, Part, decode};
@@ -24,10 +26,24 @@ const WINDOW: usize = 24;
 /// How many tables there are on a way.
 const LEVELS: usize = Level::TOP.number() + 1;
 
+/// No step of a walk.
+const NO_STEP: Step = Step {
+    table: Gpa::from_bits(0).frame(),
+    index: Index::wrapping(0),
+    level: Level::PAGE,
+    raw: 0,
+};
+
 /// What a paging mode knows of the tables of a guest on the hardware `H`.
 pub(crate) trait GuestTables<H> {
     /// The guest's registers, by which its own tables are read. Asked for only when they are needed.
     fn controls(&self, vcpu: &Context<H>) -> Controls;
+
+    /// How often tables above the leaves have changed on the ways that the hardware can go, if that is counted.
+    #[inline(always)]
+    fn changes(&self) -> Option<Changes> {
+        None
+    }
 }
 
 /// The way of the last walk to the guest's code.
@@ -42,8 +58,12 @@ pub(crate) struct Way {
     to: u64,
     /// The entries that led to it.
     steps: [Step; LEVELS],
+    /// The last of them.
+    last: Step,
     /// How many.
     count: usize,
+    /// How often ways had changed when all of them were looked at, if that is counted.
+    changes: Option<Changes>,
 }
 
 impl Way {
@@ -53,27 +73,36 @@ impl Way {
         base: 1,
         within: PAGE_SIZE - 1,
         to: 0,
-        steps: [Step {
-            table: Gpa::from_bits(0).frame(),
-            index: Index::wrapping(0),
-            level: Level::PAGE,
-            raw: 0,
-        }; LEVELS],
+        steps: [NO_STEP; LEVELS],
+        last: NO_STEP,
         count: 0,
+        changes: None,
     };
 
     /// Whether it leads to `at` from `root`, now as then.
     #[inline(always)]
-    fn is_good(&self, memory: &impl Memory, root: Gpa, at: u64) -> bool {
+    fn is_good(
+        &mut self,
+        memory: &impl Memory,
+        root: Gpa,
+        at: u64,
+        changes: Option<Changes>,
+    ) -> bool {
         let holds = |step: &Step| {
             memory.guest(step.table).is_some_and(|table| table.get(step.index) == step.raw)
         };
+        if at & !self.within != self.base || root != self.root || !holds(&self.last) {
+            return false;
+        }
+        if changes.is_some() && changes == self.changes {
+            return true;
+        }
         let [first, second, third, fourth] = &self.steps;
-        at & !self.within == self.base
-            && root == self.root
-            && holds(first)
+        let good = holds(first)
             && holds(second)
-            && (self.count == 2 || holds(third) && (self.count == 3 || holds(fourth)))
+            && (self.count == 2 || holds(third) && (self.count == 3 || holds(fourth)));
+        self.changes = changes;
+        good
     }
 
     /// Walks to `at`, which the guest has just fetched from, so that no right need be asked for.
@@ -84,6 +113,7 @@ impl Way {
             walk::follow::<X64>(memory, &controls.regime(), roots, Gva::from_bits(at), |step| {
                 if let Some(place) = way.steps.get_mut(way.count) {
                     *place = step;
+                    way.last = step;
                     way.count += 1;
                 }
             });
@@ -140,6 +170,9 @@ fn words_at(memory: &impl Memory, at: Gpa) -> Option<Words> {
     let first = (at.page_offset() >> ENTRY_SHIFT) as u32;
     Some(core::array::from_fn(|place| frame.get(Index::wrapping(first + place as u32))))
 }
+
+/// Bytes of code, how many of them belong to the page, and how they are read.
+pub(crate) type CodeBytes = ([u8; LONGEST], usize, Mode);
 
 /// The bytes of `words` that belong to the page of `at`, from `at` on, as many as an instruction may
 /// have.
@@ -268,8 +301,9 @@ impl<H: Hardware> Context<H> {
     ) -> Option<Gpa> {
         let span = world.probe.start();
         // Who executes 64-bit code translates by four levels.
-        let good = mode == Mode::Bits64
-            && self.way.is_good(world.memory, tables.controls(self).root(), at);
+        let root = tables.controls(self).root();
+        let good =
+            mode == Mode::Bits64 && self.way.is_good(world.memory, root, at, tables.changes());
         let found = if good {
             Some(Gpa::from_bits(self.way.to | at & self.way.within))
         } else {
@@ -331,7 +365,7 @@ impl<H: Hardware> Context<H> {
         &mut self,
         world: &mut World<'_, E>,
         tables: &impl GuestTables<H>,
-    ) -> Option<([u8; LONGEST], usize, Mode)> {
+    ) -> Option<CodeBytes> {
         let (at, mode) = self.code()?;
         let here = self.find_code(world, tables, (at, mode))?;
         let (bytes, length) = bytes_of(words_at(world.memory, here)?, here);

@@ -17,7 +17,7 @@ use paging::layout::Layout;
 use paging::mem::{Entries, Env, Memory, Tlb, World};
 use paging::nested::Nested;
 use paging::pool::Pool;
-use paging::shadow::{HardwareRoots, Shadow};
+use paging::shadow::{Changes, HardwareRoots, Shadow};
 use paging::switch::{Switch, Switches};
 use paging::tree::{MapError, Tools};
 use probe::{Event, Probe};
@@ -25,6 +25,7 @@ use x86_64::registers::control::Cr0Flags;
 use x86_64::registers::rflags::RFlags;
 
 use crate::control::{Controls, PagingMode};
+use crate::fetch::GuestTables;
 use crate::hardware::{Exceptions, Field, Hardware, Reason};
 use crate::register::{self, Controlled};
 use crate::store;
@@ -193,12 +194,14 @@ impl<C: Switches> ShadowMmu<C> {
         at: Gva,
         gpa: Gpa,
     ) -> Result<(), Stop> {
-        if let Some(instruction) = vcpu.instruction_at_hand(world, &self.controls)
+        if let Some(instruction) = vcpu.instruction_at_hand(world, self)
             && store::carry_out(&mut self.shadow, world, vcpu, &instruction, at, gpa)?
         {
             return Ok(());
         }
-        if store::push_flags(&mut self.shadow, world, vcpu, &self.controls, gpa)? {
+        if let Some(bytes) = vcpu.bytes_at_hand(world, self)
+            && store::push_flags(&mut self.shadow, world, vcpu, &bytes, gpa)?
+        {
             return Ok(());
         }
         self.begin_step(world, vcpu, at, gpa)
@@ -219,6 +222,18 @@ impl<C: Switches> ShadowMmu<C> {
         }
         self.shadow.close(world)?;
         Ok(())
+    }
+}
+
+impl<H, C: Switches> GuestTables<H> for ShadowMmu<C> {
+    #[inline(always)]
+    fn controls(&self, _vcpu: &Context<H>) -> Controls {
+        self.controls
+    }
+
+    #[inline(always)]
+    fn changes(&self) -> Option<Changes> {
+        Some(self.shadow.changes())
     }
 }
 
@@ -279,7 +294,7 @@ where
         if self.step.is_some() && self.interrupt_step(&mut world.lend(), vcpu).is_err() {
             return Exit::Unknown;
         }
-        vcpu.exit(world, &self.controls)
+        vcpu.exit(world, self)
     }
 
     #[inline]
@@ -312,7 +327,7 @@ where
         if vcpu.hardware.interrupted().is_some() {
             return Err(Stop::EventToTable);
         }
-        if let Some(plain) = vcpu.plain_store_at_hand(world, &self.controls)
+        if let Some(plain) = vcpu.plain_store_at_hand(world, self)
             && store::fits(plain.width, at, gpa)
         {
             self.shadow.emulate_write(world, gpa, plain.width, plain.value(vcpu))?;
@@ -345,7 +360,7 @@ where
         vcpu: &mut Context<H>,
         _exit: &MemoryExit,
     ) -> Result<Transfer, Stop> {
-        vcpu.transfer_at_hand(world, &self.controls).ok_or(Stop::UndescribedAccess)
+        vcpu.transfer_at_hand(world, self).ok_or(Stop::UndescribedAccess)
     }
 
     fn record_bytes(&self) -> usize {

@@ -15,7 +15,7 @@ use paging::switch::Switches;
 use x86_64::registers::rflags::RFlags;
 use x86_decode::{Instruction, Mode, Operation, Segment, number};
 
-use crate::fetch::GuestTables;
+use crate::fetch::CodeBytes;
 use crate::hardware::{Field, Hardware};
 use crate::vcpu::Context;
 
@@ -202,15 +202,14 @@ pub(crate) fn push_flags<H: Hardware, E: Env, C: Switches>(
     shadow: &mut Shadow<X64, X64, C>,
     world: &mut World<'_, E>,
     vcpu: &mut Context<H>,
-    tables: &impl GuestTables<H>,
+    (bytes, count, mode): &CodeBytes,
     gpa: Gpa,
 ) -> Result<bool, Stop> {
-    let Some((bytes, count, mode)) = vcpu.bytes_at_hand(world, tables) else { return Ok(false) };
-    let bytes = bytes.get(..count).unwrap_or_default();
-    let Some(push) = PushFlags::decode(bytes, mode, vcpu.register(number::RSP)) else {
+    let bytes = bytes.get(..*count).unwrap_or_default();
+    let Some(push) = PushFlags::decode(bytes, *mode, vcpu.register(number::RSP)) else {
         return Ok(false);
     };
-    let base = if mode == Mode::Bits64 { 0 } else { vcpu.base(Segment::Ss) };
+    let base = if *mode == Mode::Bits64 { 0 } else { vcpu.base(Segment::Ss) };
     let lies = base.wrapping_add(push.top) & (PAGE_SIZE - 1);
     if lies != gpa.page_offset() || lies + push.size > PAGE_SIZE {
         return Ok(false);

@@ -17,7 +17,7 @@ const STORES: usize = 8;
 /// How often the ways through the shadow have changed: an entry above the leaf tables, what leads to
 /// a page, whether a page is a root, or whether it is one at all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Changes(u64);
+pub struct Changes(u64);
 
 impl Changes {
     /// A way changes.

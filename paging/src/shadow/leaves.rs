@@ -54,14 +54,13 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         page: PageId,
     ) -> LeafFiller<'w, G, S, <E::Memory as Memory>::Table> {
         let Self { reach: layout, regime, records, nodes, .. } = self;
-        let (ram, host) = (layout.ram(), layout.backing());
         LeafFiller {
             table: world.memory.table(page),
             page,
             records: records[0].get_mut(..layout.frames() as usize).unwrap_or_default(),
             nodes,
-            ram: ram.number(),
-            distance: host.start().bits().wrapping_sub(ram.start().bits()),
+            ram: layout.ram().number(),
+            distance: layout.distance(),
             output_bits: G::output_bits(regime),
             formats: PhantomData,
         }

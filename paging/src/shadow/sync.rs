@@ -63,6 +63,23 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         }
     }
 
+    /// The same for an entry of a leaf table: what most stores leave comes first, nothing and a page of RAM.
+    #[inline(always)]
+    fn derive_leaf<E: Env>(&self, world: &World<'_, E>, raw: u64) -> u64 {
+        if !G::is_live(raw) {
+            return S::ABSENT;
+        }
+        if G::is_plain_page(raw)
+            && G::has_plain_pages(&self.regime)
+            && let Some(index) = self.reach.ram_index(G::plain_frame(raw))
+            && let Some(record) = self.records[0].get(index)
+        {
+            let leaf = S::moved_leaf(raw, self.reach.distance());
+            return if record.shadows == 0 { leaf } else { S::protect_leaf(leaf, true) };
+        }
+        self.derive(world, Level::PAGE, raw)
+    }
+
     /// How many frames of the block at `frame` have shadow pages.
     fn tables_in(&self, frame: Frame<GuestPhys>, level: Level) -> u32 {
         self.record_index(frame, level)
@@ -177,7 +194,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         let span = world.probe.start();
         let level = self.pages[slot.page().number() as usize].level;
         let event = if level == Level::PAGE {
-            let entry = self.derive(world, Level::PAGE, raw);
+            let entry = self.derive_leaf(world, raw);
             self.replace_at(world, slot, Level::PAGE, entry);
             Event::L1ePropagate
         } else {
