@@ -388,13 +388,14 @@ impl<H: Hardware> Context<H> {
         }
     }
 
-    /// The instruction at hand, by the guest's own `tables`.
+    /// The instruction at hand, by the guest's own `tables`. It finds all its operands in the registers.
     #[inline(never)]
     pub(crate) fn instruction_at_hand<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
         tables: &impl GuestTables<H>,
     ) -> Option<Instruction> {
+        self.gather();
         let (at, mode) = self.code()?;
         let here = self.find_code(world, tables, (at, mode))?;
         let words = words_at(world.memory, here)?;

@@ -10,13 +10,10 @@ use arch::exit::Port;
 use paging::addr::{Gpa, Hpa, Level};
 use paging::format::Format;
 use paging::mem::Tag;
+pub use x86_decode::Registers;
 use x86_decode::{Mode, Register};
 
 use crate::regs;
-
-/// The general-purpose registers while the hypervisor runs, by their numbers: 0 is RAX, 15 is R15.
-/// RSP's place is not used: the hardware keeps it.
-pub type Registers = [u64; 16];
 
 /// A register of the guest that the hardware keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -70,8 +70,7 @@ impl<H: Hardware> Context<H> {
             return is_outside(world.memory, controls, next).then_some((next, Kind::Execute));
         };
         let rip = self.hardware.get(Field::Rip);
-        let first =
-            instruction.address(|number| self.register(number), rip, |segment| self.base(segment));
+        let first = instruction.address(self.registers(), rip, |segment| self.base(segment));
         let last = first.wrapping_add(instruction.size.bytes() - 1) & !(PAGE_SIZE - 1);
         let kind = if instruction.writes() { Kind::Write } else { Kind::Read };
         let at = [first, last].into_iter().find(|&at| is_outside(world.memory, controls, at))?;

@@ -78,7 +78,7 @@ pub(crate) fn carry_out<H: Hardware, E: Env, C: Switches>(
         0
     };
     let flags = vcpu.flags().bits();
-    let executed = instruction.execute(old, |number| vcpu.register(number), flags);
+    let executed = instruction.execute(old, vcpu.registers(), flags);
     let Some(outcome) = executed else { return Ok(false) };
     let Some(value) = outcome.memory else { return Ok(false) };
     match instruction.operation {
@@ -114,7 +114,7 @@ fn emulate<E: Env, C: Switches>(
 #[inline(never)]
 fn address<H: Hardware>(vcpu: &Context<H>, instruction: &Instruction) -> u64 {
     let rip = vcpu.hardware.get(Field::Rip);
-    instruction.address(|number| vcpu.register(number), rip, |segment| vcpu.base(segment))
+    instruction.address(vcpu.registers(), rip, |segment| vcpu.base(segment))
 }
 
 /// Carries out a STOS as far as it stays in the page.
@@ -136,11 +136,7 @@ fn strings<H: Hardware, E: Env, C: Switches>(
     }
     let mut stored = false;
     loop {
-        let next = instruction.element(
-            |number| vcpu.register(number),
-            |segment| vcpu.base(segment),
-            flags,
-        );
+        let next = instruction.element(vcpu.registers(), |segment| vcpu.base(segment), flags);
         let Some(element) = next else { break };
         let offset = element.destination.wrapping_sub(page);
         if offset > PAGE_SIZE - size {

@@ -136,10 +136,16 @@ impl<H: Hardware> Context<H> {
         }
     }
 
-    /// All general-purpose registers but RSP.
+    /// All general-purpose registers; RSP as it was when an instruction was last read.
     #[must_use]
     pub const fn registers(&self) -> &Registers {
         &self.registers
+    }
+
+    /// Brings RSP, which the hardware keeps, into [`registers`](Self::registers).
+    #[inline]
+    pub(crate) fn gather(&mut self) {
+        self.registers[usize::from(number::RSP)] = self.hardware.get(Field::Rsp);
     }
 
     /// General-purpose register `number`, 0 to 15.
@@ -156,7 +162,7 @@ impl<H: Hardware> Context<H> {
     #[inline]
     pub fn set_register(&mut self, number: u8, value: u64) {
         if number == number::RSP {
-            return self.hardware.set(Field::Rsp, value);
+            self.hardware.set(Field::Rsp, value);
         }
         self.registers[usize::from(number & 15)] = value;
     }
@@ -368,7 +374,7 @@ impl<H: Hardware> Vcpu for Context<H> {
             None => self.register(transfer.register),
             Some(_) if transfer.read => self.result,
             Some(instruction) => instruction
-                .execute(0, |number| self.register(number), self.flags().bits())
+                .execute(0, self.registers(), self.flags().bits())
                 .and_then(|outcome| outcome.memory)
                 .unwrap_or_default() as u64,
         }
@@ -383,7 +389,7 @@ impl<H: Hardware> Vcpu for Context<H> {
             return self.set_register(transfer.register, kept | value & mask);
         };
         let flags = self.flags().bits();
-        let done = instruction.execute(value.into(), |number| self.register(number), flags);
+        let done = instruction.execute(value.into(), self.registers(), flags);
         if let Some(outcome) = done {
             self.apply(&outcome);
             self.result = outcome.memory.unwrap_or_default() as u64;

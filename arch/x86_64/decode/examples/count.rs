@@ -32,10 +32,9 @@ macro_rules! count {
             #[inline(never)]
             fn $emulate(bytes: &[u8], registers: &[u64; 16]) -> Option<(u64, Outcome)> {
                 black_box($what);
-                let register = |number: u8| registers[usize::from(number & 15)];
                 let instruction = decode(bytes, Mode::Bits64).ok()?;
-                let address = instruction.address(register, 0, |_| 0);
-                Some((address, instruction.execute(0, register, 0)?))
+                let address = instruction.address(registers, 0, |_| 0);
+                Some((address, instruction.execute(0, registers, 0)?))
             }
         )*
 

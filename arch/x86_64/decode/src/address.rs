@@ -3,7 +3,7 @@
 use crate::flags::Flags;
 use crate::form::{Layout, Slot};
 use crate::instruction::{Instruction, Mode};
-use crate::operand::{Part, Register, Segment, Size, number};
+use crate::operand::{Part, Register, Registers, Segment, Size, content, number};
 
 /// One element of a string instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,25 +22,23 @@ impl Instruction {
     /// FS and GS are asked for. It means nothing without a memory operand. The operand of a bit instruction is where the numbered bit is.
     #[must_use]
     #[inline]
-    pub fn address(
-        &self,
-        register: impl Fn(u8) -> u64,
-        rip: u64,
-        base: impl Fn(Segment) -> u64,
-    ) -> u64 {
+    pub fn address(&self, registers: &Registers, rip: u64, base: impl Fn(Segment) -> u64) -> u64 {
         let mut offset = match self.form.layout {
             Layout::Memory | Layout::Rm => {
                 let next = rip.wrapping_add(u64::from(self.length));
-                self.displacement.wrapping_add(self.modrm.offset(self.prefixes, &register, next))
+                self.displacement.wrapping_add(self.modrm.offset(self.prefixes, registers, next))
             }
-            Layout::String if self.form.source == Slot::StringSource => register(number::RSI),
-            Layout::String => register(number::RDI),
+            Layout::String if self.form.source == Slot::StringSource => {
+                content(registers, number::RSI)
+            }
+            Layout::String => content(registers, number::RDI),
             _ => self.displacement,
         };
         if self.operation.is_bit()
             && let Some(source) = self.register(self.form.source)
         {
-            offset = offset.wrapping_add(self.bit_string(source.value(register(source.number))));
+            offset = offset
+                .wrapping_add(self.bit_string(source.value(content(registers, source.number))));
         }
         if self.prefixes.is_flat() {
             return offset;
@@ -56,24 +54,25 @@ impl Instruction {
     #[must_use]
     pub fn element(
         &self,
-        register: impl Fn(u8) -> u64,
+        registers: &Registers,
         base: impl Fn(Segment) -> u64,
         flags: u64,
     ) -> Option<Element> {
         let size = self.prefixes.address_size();
-        let whole = |number| Register { number, part: Part::low(size) }.value(register(number));
-        if !self.operation.is_string() || self.repeat && whole(number::RCX) == 0 {
+        let low =
+            |number| Register { number, part: Part::low(size) }.value(content(registers, number));
+        if !self.operation.is_string() || self.repeat && low(number::RCX) == 0 {
             return None;
         }
         let downwards = Flags::from_bits_retain(flags).contains(Flags::DIRECTION);
         let bytes = self.size.bytes();
         let step = if downwards { bytes.wrapping_neg() } else { bytes };
-        let moved = |number, by| Some((number, whole(number).wrapping_add(by) & size.mask()));
+        let moved = |number, by| Some((number, low(number).wrapping_add(by) & size.mask()));
         let comes = self.form.source == Slot::StringSource;
         let goes = self.form.destination == Slot::StringDestination;
         Some(Element {
-            source: self.linear(self.prefixes.segment(Segment::Ds), whole(number::RSI), &base),
-            destination: self.linear(Segment::Es, whole(number::RDI), &base),
+            source: self.linear(self.prefixes.segment(Segment::Ds), low(number::RSI), &base),
+            destination: self.linear(Segment::Es, low(number::RDI), &base),
             registers: [
                 if comes { moved(number::RSI, step) } else { None },
                 if goes { moved(number::RDI, step) } else { None },
@@ -114,19 +113,19 @@ mod tests {
     fn strings_wrap_around_in_the_size_of_addresses() {
         // REP STOSQ with EDI.
         let stos = instruction(&[0x67, 0xf3, 0x48, 0xab], Mode::Bits64);
-        let at_end = |number| match number {
-            number::RDI => 0xdead_0000_ffff_fff8,
-            number::RCX => 0xdead_0000_0000_0002,
-            _ => 0,
-        };
-        let element = stos.element(at_end, |_| 0, 0).expect("there are two");
+        let mut at_end = [0; 16];
+        at_end[usize::from(number::RDI)] = 0xdead_0000_ffff_fff8;
+        at_end[usize::from(number::RCX)] = 0xdead_0000_0000_0002;
+        let element = stos.element(&at_end, |_| 0, 0).expect("there are two");
         assert_eq!(element.destination, 0xffff_fff8);
         let registers = [None, Some((number::RDI, 0)), Some((number::RCX, 1))];
         assert_eq!(element.registers, registers);
-        let downwards = stos.element(|number| u64::from(number == number::RCX), |_| 0, 1 << 10);
+        let mut one = [0; 16];
+        one[usize::from(number::RCX)] = 1;
+        let downwards = stos.element(&one, |_| 0, 1 << 10);
         let registers = downwards.expect("there is one").registers;
         assert_eq!(registers[1], Some((number::RDI, 0xffff_fff8)));
-        assert_eq!(stos.element(|_| 1 << 32, |_| 0, 0), None, "ECX is 0");
+        assert_eq!(stos.element(&[1 << 32; 16], |_| 0, 0), None, "ECX is 0");
     }
 
     #[test]
@@ -134,14 +133,14 @@ mod tests {
         let base = |segment| if segment == Segment::Ss { 0xffff_f000 } else { 0x10 };
         // MOV [EBP+4], EAX and the same in DS.
         let on_stack = instruction(&[0x89, 0x45, 4], Mode::Bits32);
-        assert_eq!(on_stack.address(|_| 0x1000, 0, base), 4);
+        assert_eq!(on_stack.address(&[0x1000; 16], 0, base), 4);
         let in_data = instruction(&[0x3e, 0x89, 0x45, 4], Mode::Bits32);
-        assert_eq!(in_data.address(|_| 0x1000, 0, base), 0x1014);
+        assert_eq!(in_data.address(&[0x1000; 16], 0, base), 0x1014);
         // In 64-bit mode neither counts, but FS does.
         let flat = instruction(&[0x3e, 0x89, 0x45, 4], Mode::Bits64);
-        assert_eq!(flat.address(|_| 0x1000, 0, base), 0x1004);
+        assert_eq!(flat.address(&[0x1000; 16], 0, base), 0x1004);
         let thread = instruction(&[0x64, 0x2e, 0x89, 0x45, 4], Mode::Bits64);
-        assert_eq!(thread.address(|_| 0x1000, 0, base), 0x1014);
+        assert_eq!(thread.address(&[0x1000; 16], 0, base), 0x1014);
     }
 
     #[test]

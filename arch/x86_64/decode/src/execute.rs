@@ -4,7 +4,7 @@ use crate::alu;
 use crate::flags::Flags;
 use crate::form::Slot;
 use crate::instruction::Instruction;
-use crate::operand::{Part, Register, Size, number};
+use crate::operand::{Part, Register, Registers, Size, content, number};
 use crate::operation::Operation;
 
 /// What is to be written.
@@ -26,17 +26,17 @@ impl Instruction {
     ///
     /// CMPXCHG writes memory also when it finds another value, as the processor does.
     #[must_use]
-    pub fn execute(&self, old: u128, register: impl Fn(u8) -> u64, flags: u64) -> Option<Outcome> {
-        if let Some(value) = self.stored(&register) {
+    pub fn execute(&self, old: u128, registers: &Registers, flags: u64) -> Option<Outcome> {
+        if let Some(value) = self.stored(registers) {
             return Some(Outcome { memory: Some(value.into()), registers: [None; 2], flags });
         }
         let before = Flags::from_bits_retain(flags);
         match self.operation {
-            Operation::Cmpxchg => Some(self.compare_exchange(low(old), register, before)),
-            Operation::CmpxchgPair => Some(self.compare_exchange_pair(old, register, before)),
+            Operation::Cmpxchg => Some(self.compare_exchange(low(old), registers, before)),
+            Operation::CmpxchgPair => Some(self.compare_exchange_pair(old, registers, before)),
             _ => {
                 let operand = self.general();
-                let whole = operand.map_or(0, |operand| register(operand.number));
+                let whole = operand.map_or(0, |operand| content(registers, operand.number));
                 self.compute(low(old), operand, whole, before)
             }
         }
@@ -44,7 +44,7 @@ impl Instruction {
 
     /// What a MOV to memory stores, of [`size`](Self::size) bytes: all that there is to say of it. None
     /// for other instructions.
-    fn stored(&self, register: impl Fn(u8) -> u64) -> Option<u64> {
+    fn stored(&self, registers: &Registers) -> Option<u64> {
         let moves = matches!(self.operation, Operation::Mov | Operation::Movnti);
         if !moves || !matches!(self.form.destination, Slot::Memory | Slot::Offset) {
             return None;
@@ -53,7 +53,7 @@ impl Instruction {
             Slot::Immediate => self.immediate,
             source => {
                 let operand = self.register(source)?;
-                register(operand.number) >> operand.part.shift()
+                content(registers, operand.number) >> operand.part.shift()
             }
         };
         Some(value & self.size.mask())
@@ -132,14 +132,15 @@ impl Instruction {
     }
 
     /// CMPXCHG: the source if memory has what the accumulator has, or else the accumulator is loaded.
-    fn compare_exchange(&self, old: u64, register: impl Fn(u8) -> u64, before: Flags) -> Outcome {
+    fn compare_exchange(&self, old: u64, registers: &Registers, before: Flags) -> Outcome {
         let old = old & self.size.mask();
         let accumulator = Register { number: number::RAX, part: Part::low(self.size) };
-        let whole = register(accumulator.number);
+        let whole = content(registers, accumulator.number);
         let compared = alu::subtract(accumulator.value(whole), old, false, self.size);
         let (_, flags) = changed(before, compared);
         let equal = flags.contains(Flags::ZERO);
-        let new = self.general().map_or(0, |operand| operand.value(register(operand.number)));
+        let new =
+            self.general().map_or(0, |operand| operand.value(content(registers, operand.number)));
         let loaded = (accumulator.number, accumulator.merged(whole, old));
         Outcome {
             memory: Some(u128::from(if equal { new } else { old })),
@@ -149,14 +150,9 @@ impl Instruction {
     }
 
     /// CMPXCHG8B and CMPXCHG16B: rCX:rBX if memory has what rDX:rAX has, or else these are loaded.
-    fn compare_exchange_pair(
-        &self,
-        old: u128,
-        register: impl Fn(u8) -> u64,
-        before: Flags,
-    ) -> Outcome {
+    fn compare_exchange_pair(&self, old: u128, registers: &Registers, before: Flags) -> Outcome {
         let half = if matches!(self.size, Size::Oword) { Size::Qword } else { Size::Dword };
-        let part = |number| register(number) & half.mask();
+        let part = |number| content(registers, number) & half.mask();
         let pair = |high, low| u128::from(part(high)) << half.bits() | u128::from(part(low));
         let equal = pair(number::RDX, number::RAX) == old;
         let mut flags = before;

@@ -58,5 +58,5 @@ pub use decode::decode;
 pub use execute::Outcome;
 pub use flags::Flags;
 pub use instruction::{Error, Instruction, Mode};
-pub use operand::{Base, Memory, Operand, Part, Register, Segment, Size, number};
+pub use operand::{Base, Memory, Operand, Part, Register, Registers, Segment, Size, number};
 pub use operation::Operation;

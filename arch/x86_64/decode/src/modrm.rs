@@ -5,7 +5,7 @@
 
 use crate::cursor::Cursor;
 use crate::instruction::Error;
-use crate::operand::{Base, Memory, Segment, Size, number};
+use crate::operand::{Base, Memory, Registers, Segment, Size, content, number};
 use crate::prefix::Prefixes;
 
 /// ModRM.rm of a SIB byte, and SIB.index of none.
@@ -115,14 +115,14 @@ impl ModRm {
 
     /// What they add to the displacement. The next instruction is at `next`.
     #[inline]
-    pub(crate) fn offset(self, prefixes: Prefixes, register: impl Fn(u8) -> u64, next: u64) -> u64 {
+    pub(crate) fn offset(self, prefixes: Prefixes, registers: &Registers, next: u64) -> u64 {
         let base = match self.base(prefixes) {
-            Base::Register(number) => register(number),
+            Base::Register(number) => content(registers, number),
             Base::Next => next,
             Base::None => 0,
         };
         match self.index(prefixes) {
-            Some(index) => base.wrapping_add(register(index) << self.scale()),
+            Some(index) => base.wrapping_add(content(registers, index) << self.scale()),
             None => base,
         }
     }

@@ -88,6 +88,15 @@ impl Part {
     }
 }
 
+/// The general-purpose registers, by number.
+pub type Registers = [u64; 16];
+
+/// What is in register `number`, 0 to 15.
+#[inline(always)]
+pub(crate) const fn content(registers: &Registers, number: u8) -> u64 {
+    registers[(number & 15) as usize]
+}
+
 /// The numbers of the general-purpose registers that instructions name without saying so.
 pub mod number {
     /// The accumulator.

@@ -289,6 +289,7 @@ fn check_access(ours: &Instruction, iced: &Iced, context: &str) {
             continue;
         }
         let whole = |number: u8| 0x0123_4567_89ab_cdef_u64.rotate_left(u32::from(number) * 4);
+        let registers = core::array::from_fn(|number| whole(number as u8));
         let base = |segment| {
             if ours.mode() == Mode::Bits64 && (segment as u8) < Segment::Fs as u8 {
                 0
@@ -305,7 +306,7 @@ fn check_access(ours: &Instruction, iced: &Iced, context: &str) {
         });
         let mask = if ours.mode() == Mode::Bits64 { u64::MAX } else { 0xffff_ffff };
         let expected = address.map(|address| address & mask);
-        assert_eq!(Some(ours.address(whole, RIP, base)), expected, "address of {context}");
+        assert_eq!(Some(ours.address(&registers, RIP, base)), expected, "address of {context}");
     }
 }
 

@@ -40,7 +40,7 @@ fn try_one(processor: &mut Processor, random: &mut Random, opcode: Opcode) -> Op
     let modrm = random.next() as u8;
     let mut bytes = instruction(random, opcode, modrm);
     let decoded = decode(&bytes, Mode::Bits64).ok()?;
-    let is_ours = decoded.execute(0, |_| 0, 0).is_some() && has_processor(decoded.operation);
+    let is_ours = decoded.execute(0, &[0; 16], 0).is_some() && has_processor(decoded.operation);
     // What FS and GS begin at is the C library's affair.
     if !is_ours || matches!(decoded.memory()?.segment, Segment::Fs | Segment::Gs) {
         return None;
@@ -130,7 +130,7 @@ fn arrange(
         }
     }
     let address = |decoded: &Instruction, registers: &[u64; 16]| {
-        decoded.address(|number| registers[usize::from(number)], processor.rip(), |_| 0)
+        decoded.address(registers, processor.rip(), |_| 0)
     };
     match operand.base {
         Base::Register(base) if operand.index != Some(base) => {
@@ -195,14 +195,13 @@ fn execute(decoded: &Instruction, state: &mut State, rip: u64, memory: u64) {
     if matches!(decoded.operation, Operation::Stos | Operation::Movs) {
         loop {
             let registers = state.registers;
-            let register = |number: u8| registers[usize::from(number)];
-            let Some(element) = decoded.element(register, flat, state.flags) else { break };
+            let Some(element) = decoded.element(&registers, flat, state.flags) else { break };
             let old = if decoded.reads() {
                 read(state, element.source - memory, decoded.size)
             } else {
                 0
             };
-            let outcome = decoded.execute(old, register, state.flags).expect("it is executed");
+            let outcome = decoded.execute(old, &registers, state.flags).expect("it is executed");
             let value = outcome.memory.expect("it is stored");
             write(state, element.destination - memory, decoded.size, value);
             assert_eq!((outcome.registers, outcome.flags), ([None; 2], state.flags));
@@ -216,10 +215,9 @@ fn execute(decoded: &Instruction, state: &mut State, rip: u64, memory: u64) {
         return;
     }
     let registers = state.registers;
-    let register = |number: u8| registers[usize::from(number)];
-    let at = decoded.address(register, rip, flat) - memory;
+    let at = decoded.address(&registers, rip, flat) - memory;
     let old = if decoded.reads() { read(state, at, decoded.size) } else { 0 };
-    let outcome = decoded.execute(old, register, state.flags).expect("it is executed");
+    let outcome = decoded.execute(old, &registers, state.flags).expect("it is executed");
     assert_eq!(outcome.memory.is_some(), decoded.writes());
     if let Some(value) = outcome.memory {
         write(state, at, decoded.size, value);
