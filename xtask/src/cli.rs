@@ -1,11 +1,14 @@
 //! What may stand on the command line.
 
+mod measure;
+
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use paging::switch::{Switch, SwitchSet};
 
+pub(crate) use self::measure::Compare;
 use crate::arch::Arch;
 use crate::computer::{Accel, Model};
 use crate::setup::Install;
@@ -36,6 +39,8 @@ pub(crate) enum Command {
     Test(Test),
     /// Measure the budgets.
     Bench(Bench),
+    /// Measure guests natively and under both ways of paging, and set the figures side by side.
+    Compare(Compare),
 }
 
 /// How guest memory is virtualized.

@@ -102,6 +102,17 @@ pub(crate) struct Ran {
     pub(crate) status: Option<u8>,
 }
 
+impl Ran {
+    /// Where the console stood, in words.
+    pub(crate) fn last_words(&self) -> String {
+        let last = self.console.lines().rfind(|line| !line.trim().is_empty());
+        last.map_or_else(
+            || "the console is empty".to_owned(),
+            |line| format!("last on the console: {line}"),
+        )
+    }
+}
+
 impl Boot<'_> {
     /// How long firmware may take.
     fn firmware(&self) -> Duration {

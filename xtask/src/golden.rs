@@ -62,21 +62,8 @@ pub(crate) fn computed(ran: &Ran) -> String {
 /// What of a run is golden.
 pub(crate) fn text(ran: &Ran, report: &Report) -> String {
     let mut out = computed(ran);
-    let printed = ACCESSES * printed(ran);
-    let has_ports = report.functions.iter().any(|row| row.name == PORTS);
-    let printing = PRINTING[usize::from(has_ports)];
-    let mut rows = |kind: &str, rows: &[Row]| {
-        for row in rows {
-            let own = if printing.contains(&row.name.as_str()) { printed } else { 0 };
-            let of = row.function.as_ref().map_or(String::new(), |function| format!("{function}."));
-            line(&mut out, &format!("{kind} {of}{}", row.name), row.count.saturating_sub(own));
-        }
-    };
-    rows("exit", &report.reasons);
-    rows("fn", &report.functions);
-    rows("outcome", &report.outcomes);
-    for counter in &report.counters {
-        line(&mut out, &format!("counter {}", counter.name), counter.value);
+    for (what, count) in counts(report, printed(ran)) {
+        let _ = writeln!(out, "{what} {count}");
     }
     for phase in &report.phases {
         let _ = writeln!(out, "phase {} ops={} exits={}", phase.name, phase.ops, phase.exits);
@@ -85,14 +72,30 @@ pub(crate) fn text(ran: &Ran, report: &Report) -> String {
     out
 }
 
-fn line(out: &mut String, what: &str, count: u64) {
-    if count > 0 {
-        let _ = writeln!(out, "{what} {count}");
-    }
+/// Every event that happened, and how often, but for what the guest's printing caused.
+pub(crate) fn counts(report: &Report, printed: u64) -> Vec<(String, u64)> {
+    let has_ports = report.functions.iter().any(|row| row.name == PORTS);
+    let printing = PRINTING[usize::from(has_ports)];
+    let rows = |kind: &'static str, rows: &[Row]| {
+        let count = |row: &Row| {
+            let own = if printing.contains(&row.name.as_str()) { ACCESSES * printed } else { 0 };
+            let of = row.function.as_ref().map_or(String::new(), |function| format!("{function}."));
+            (format!("{kind} {of}{}", row.name), row.count.saturating_sub(own))
+        };
+        rows.iter().map(count).collect::<Vec<_>>()
+    };
+    let counters = report.counters.iter();
+    let counters = counters.map(|known| (format!("counter {}", known.name), known.value));
+    let mut all = rows("exit", &report.reasons);
+    all.extend(rows("fn", &report.functions));
+    all.extend(rows("outcome", &report.outcomes));
+    all.extend(counters);
+    all.retain(|(_, count)| *count > 0);
+    all
 }
 
 /// How many characters the guest printed. The last newline is the hypervisor's, where it runs.
-fn printed(ran: &Ran) -> u64 {
+pub(crate) fn printed(ran: &Ran) -> u64 {
     ran.console.len().saturating_sub(1) as u64
 }
 

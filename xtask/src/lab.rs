@@ -1,5 +1,7 @@
 //! Runs for tests and benchmarks: guests of this tree, in every mode, without a console.
 
+mod complete;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use crate::emu::{self, Boot, Medium, Ran};
 use crate::kernel::Kernel;
 use crate::manifest::Machine;
 use crate::report::Report;
+use crate::results::{EmulatorVersion, Tools};
 use crate::setup::emulator::{self, Emulator};
 use crate::toolchain::Toolchain;
 
@@ -106,8 +109,21 @@ pub(crate) struct Run<'a> {
     pub(crate) arguments: Option<&'a str>,
     /// What is recorded.
     pub(crate) probes: Probes,
+    /// Which steps of shadow paging there are.
+    pub(crate) switches: SwitchSet,
     /// When it is stopped.
     pub(crate) timeout: Duration,
+}
+
+/// What a lab is to have.
+#[derive(Clone, Debug)]
+pub(crate) struct Order<'a> {
+    /// The computers.
+    pub(crate) computers: &'a [Computer],
+    /// The guests.
+    pub(crate) guests: &'a [&'a str],
+    /// The hypervisors.
+    pub(crate) variants: Vec<Variant>,
 }
 
 /// Everything that is built, ready to run.
@@ -115,36 +131,58 @@ pub(crate) struct Run<'a> {
 pub(crate) struct Lab {
     emulators: Vec<(Program, Emulator)>,
     arch: Arch,
+    compiler: String,
     guests: BTreeMap<String, PathBuf>,
     hypervisors: Vec<(Variant, PathBuf)>,
 }
 
 impl Lab {
-    /// Builds all guests, and the hypervisor in both modes with each of `probes`.
+    /// Builds all guests, and the hypervisor in both modes with each of `probes`, for all computers.
     pub(crate) fn new(arch: Arch, toolchain: &Toolchain, probes: &[Probes]) -> Result<Self> {
+        let names = build::guest_names()?;
+        let guests: Vec<_> = names.iter().map(String::as_str).collect();
+        let variants = variants(arch, probes, SwitchSet::DEFAULT).collect();
+        let computers = arch.computers();
+        Self::of(arch, toolchain, &Order { computers, guests: &guests, variants })
+    }
+
+    /// Builds what is ordered, each hypervisor once.
+    pub(crate) fn of(arch: Arch, toolchain: &Toolchain, order: &Order<'_>) -> Result<Self> {
         let mut emulators: Vec<(Program, Emulator)> = Vec::new();
-        for program in arch.computers().iter().map(|computer| computer.program()) {
+        for program in order.computers.iter().map(|computer| computer.program()) {
             if !emulators.iter().any(|(known, _)| *known == program) {
                 emulators.push((program, emulator::look(program).map_err(|why| anyhow!(why))?));
             }
         }
-        let names = build::guest_names()?;
-        let listed: Vec<_> = names.iter().map(String::as_str).collect();
-        let images = build::guests(toolchain, arch, &listed)?;
+        let images = build::guests(toolchain, arch, order.guests)?;
         let mut hypervisors = Vec::new();
-        for &probes in probes {
-            for paging in [Paging::Nested, Paging::Shadow] {
-                let variant = Variant { arch, paging, probes, switches: SwitchSet::DEFAULT };
-                hypervisors.push((variant, build::hypervisor(toolchain, variant)?));
-            }
+        for &variant in &order.variants {
+            hypervisors.push((variant, build::hypervisor(toolchain, variant)?));
         }
-        let guests = names.into_iter().zip(images).collect();
-        Ok(Self { emulators, arch, guests, hypervisors })
+        let names = order.guests.iter().map(|&name| name.to_owned());
+        let guests = names.zip(images).collect();
+        let compiler = toolchain.compiler.version.clone();
+        Ok(Self { emulators, arch, compiler, guests, hypervisors })
     }
 
     /// The instruction set.
     pub(crate) const fn arch(&self) -> Arch {
         self.arch
+    }
+
+    /// Whether it has a computer's emulator, and is for its instruction set.
+    pub(crate) fn has(&self, computer: Computer) -> bool {
+        self.arch == computer.arch() && self.emulator(computer.program()).is_ok()
+    }
+
+    /// What everything here was built with, and runs on.
+    pub(crate) fn tools(&self) -> Tools {
+        let emulators = self.emulators.iter().map(|(program, emulator)| EmulatorVersion {
+            name: program.title().to_owned(),
+            version: emulator.version.clone(),
+        });
+        let compiler = self.compiler.clone();
+        Tools { arch: self.arch, compiler, emulators: emulators.collect() }
     }
 
     /// The versions of the emulators.
@@ -163,10 +201,13 @@ impl Lab {
         self.guests.keys().map(String::as_str)
     }
 
-    /// The ELF file of a variant of the hypervisor.
+    /// The ELF file of a variant of the hypervisor, with the usual steps.
     pub(crate) fn hypervisor(&self, paging: Paging, probes: Probes) -> Result<&PathBuf> {
         let switches = SwitchSet::DEFAULT;
-        let wanted = Variant { arch: self.arch, paging, probes, switches };
+        self.variant(Variant { arch: self.arch, paging, probes, switches })
+    }
+
+    fn variant(&self, wanted: Variant) -> Result<&PathBuf> {
         let found = self.hypervisors.iter().find(|(variant, _)| *variant == wanted);
         Ok(&found.with_context(|| format!("{} was not built", wanted.name()))?.1)
     }
@@ -186,7 +227,9 @@ impl Lab {
             Mode::Native => Kernel::native(image.clone(), &machine),
             Mode::Under(paging) => {
                 let settings = Settings::default();
-                let hypervisor = self.hypervisor(paging, run.probes)?;
+                let Run { probes, switches, .. } = *run;
+                let hypervisor =
+                    self.variant(Variant { arch: self.arch, paging, probes, switches })?;
                 Kernel::assemble(hypervisor, computer, &machine, image, settings)?
             }
         };
@@ -205,4 +248,16 @@ impl Lab {
         let report = Report::parse(&ran.records)?;
         Ok((ran, report))
     }
+}
+
+/// The hypervisor in both modes with each of `probes`. Only shadow paging has switches.
+pub(crate) fn variants(
+    arch: Arch,
+    probes: &[Probes],
+    switches: SwitchSet,
+) -> impl Iterator<Item = Variant> {
+    let modes = [Paging::Nested, Paging::Shadow];
+    probes
+        .iter()
+        .flat_map(move |&probes| modes.map(|paging| Variant { arch, paging, probes, switches }))
 }

@@ -13,6 +13,7 @@ mod bench;
 mod build;
 mod bundle;
 mod cli;
+mod compare;
 mod computer;
 mod devicetree;
 mod disasm;
@@ -33,7 +34,6 @@ mod process;
 mod progress;
 mod pvh;
 mod report;
-#[expect(dead_code, reason = "`compare` and the page, which stand on it, are not there yet")]
 mod results;
 mod run;
 mod scratch;
@@ -58,6 +58,7 @@ fn main() -> ExitCode {
         Command::Doctor => Ok(doctor::run()),
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Compare(options) => compare::run(&options),
     };
     match result {
         Ok(status) => ExitCode::from(status),

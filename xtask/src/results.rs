@@ -17,15 +17,19 @@
 //! events belong to neither. A reader skips keys that it does not know. A key that is taken away, or
 //! comes to mean something else, makes a new [`VERSION`].
 
+mod changes;
 mod figures;
 mod file;
 mod source;
+mod work;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::changes::{Comparison, Figures};
+pub(crate) use self::figures::loss;
+pub(crate) use self::work::Work;
 use crate::arch::Arch;
-use crate::computer::Computer;
-use crate::lab::Mode;
+use crate::lab::{self, Mode};
 use crate::report::Report;
 use crate::run::ResultLine;
 
@@ -137,9 +141,8 @@ pub(crate) enum Status {
     },
 }
 
-impl Place {
-    /// A place on a computer.
-    pub(crate) fn new(computer: Computer, mode: Mode) -> Self {
+impl From<lab::Place> for Place {
+    fn from(lab::Place { computer, mode }: lab::Place) -> Self {
         Self {
             arch: computer.arch(),
             computer: computer.word().to_owned(),
@@ -149,11 +152,47 @@ impl Place {
     }
 }
 
+impl Results {
+    /// Nothing was measured yet.
+    pub(crate) fn new<'a>(
+        umbra: Source,
+        tools: Vec<Tools>,
+        switches: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            version: VERSION,
+            umbra,
+            tools,
+            switches: switches.map(str::to_owned).collect(),
+            complete: false,
+            cells: Vec::new(),
+        }
+    }
+}
+
+impl Cell {
+    /// A cell without figures.
+    pub(crate) fn new(guest: &str, place: lab::Place, unit: &str) -> Self {
+        Self {
+            guest: guest.to_owned(),
+            place: place.into(),
+            status: Status::Ok,
+            unit: unit.to_owned(),
+            ran: None,
+            lines: Vec::new(),
+            exits: None,
+            printed: 0,
+            report: None,
+        }
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
     use crate::cli::Paging;
-    use crate::computer::Model;
+    use crate::computer::{Computer, Model};
     use crate::report::small_report;
     use crate::run;
 
@@ -161,15 +200,12 @@ pub(crate) mod tests {
     pub(crate) fn cell(computer: Computer, mode: Mode, ran: u64) -> Cell {
         let report = (mode != Mode::Native).then(small_report);
         Cell {
-            guest: "hello".to_owned(),
-            place: Place::new(computer, mode),
-            status: Status::Ok,
-            unit: "instructions".to_owned(),
             ran: Some(ran),
             lines: run::results("@ sum row=all ticks=5 sum=7"),
             exits: report.as_ref().map(|report| report.exits.total),
             printed: 1,
             report,
+            ..Cell::new("hello", lab::Place { computer, mode }, "instructions")
         }
     }
 
@@ -187,18 +223,16 @@ pub(crate) mod tests {
             compiler: "rustc 1.0".to_owned(),
             emulators: vec![EmulatorVersion { name: name.to_owned(), version: "1.0".to_owned() }],
         };
+        let source = Source { version: "0.1.0".to_owned(), commit: None, dirty: None };
+        let tools = vec![tools(Arch::Aarch64, "QEMU"), tools(Arch::X86_64, "Bochs")];
         Results {
-            schema: SCHEMA.to_owned(),
-            version: VERSION,
-            umbra: Source { version: "0.1.0".to_owned(), commit: None, dirty: None },
-            tools: vec![tools(Arch::Aarch64, "QEMU"), tools(Arch::X86_64, "Bochs")],
-            switches: vec!["reverse-map".to_owned()],
             complete: true,
             cells: vec![
                 cell(Computer::Virt, Mode::Native, 100),
                 cell(Computer::Virt, shadow, 200),
                 failed,
             ],
+            ..Results::new(source, tools, ["reverse-map"].into_iter())
         }
     }
 

@@ -37,14 +37,23 @@ impl Results {
         same.or_else(|| native.clone().next())
     }
 
+    /// The versions of the compiler and of the emulator behind a cell.
+    pub(crate) fn tools_of(&self, cell: &Cell) -> Option<(&str, &str)> {
+        let tools = self.tools.iter().find(|tools| tools.arch == cell.place.arch)?;
+        let mut emulators = tools.emulators.iter();
+        let emulator = emulators.find(|emulator| emulator.name == cell.place.emulator)?;
+        Some((&tools.compiler, &emulator.version))
+    }
+
     /// The share of a guest's speed, from 0 to 1, that is lost in this cell against native: what an
     /// execution without the hypervisor saves. The Xen study means the same by loss.
+    #[allow(dead_code, reason = "the page stands on it")]
     pub(crate) fn loss(&self, cell: &Cell) -> Option<f64> {
-        loss(self.native_of(cell)?.ran?, cell.ran?)
+        loss(self.native_of(cell)?.ran? as f64, cell.ran? as f64)
     }
 }
 
 /// The share of speed that is lost where something takes `ran` instead of `native`.
-pub(crate) fn loss(native: u64, ran: u64) -> Option<f64> {
-    (ran > 0).then(|| 1.0 - native as f64 / ran as f64)
+pub(crate) fn loss(native: f64, ran: f64) -> Option<f64> {
+    (ran > 0.0).then(|| 1.0 - native / ran)
 }

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use paging::switch::SwitchSet;
 
 use super::deeds::{self, Deed, MISBEHAVE, Must};
 use super::tally::Tally;
@@ -56,7 +57,14 @@ impl Case<'_> {
 
     const fn run(&self, probes: Probes) -> Run<'_> {
         let timeout = if matches!(self.must, Must::GoOn) { SOON } else { TIMEOUT };
-        Run { place: self.place, guest: self.guest, arguments: self.arguments, probes, timeout }
+        Run {
+            place: self.place,
+            guest: self.guest,
+            arguments: self.arguments,
+            probes,
+            switches: SwitchSet::DEFAULT,
+            timeout,
+        }
     }
 }
 
@@ -182,32 +190,24 @@ fn once(lab: &Lab, case: &Case<'_>) -> Result<(Ran, String)> {
 
 fn check(case: &Case<'_>, ran: &Ran, report: &Report) -> Result<()> {
     let end = if case.must == Must::GoOn { End::Timeout } else { End::Off };
-    ensure!(ran.end == end, "it ended by {:?}: {}", ran.end, last_words(ran));
+    ensure!(ran.end == end, "it ended by {:?}: {}", ran.end, ran.last_words());
     let status = if case.place.mode == Mode::Native {
         native_status(&ran.console)
     } else {
         let violations = report.violations();
         ensure!(violations.is_empty(), "{}", violations.join("; "));
-        ensure!(report.complete, "the report is not complete: {}", last_words(ran));
+        ensure!(report.complete, "the report is not complete: {}", ran.last_words());
         report.verdict.as_ref().map(Verdict::status)
     };
     let status =
-        status.with_context(|| format!("it ended without a status: {}", last_words(ran)))?;
+        status.with_context(|| format!("it ended without a status: {}", ran.last_words()))?;
     let right = match case.must {
         Must::End(wanted) => status == wanted,
         Must::Fail | Must::GoOn => status != 0,
     };
     let reason = report.verdict.as_ref().map_or("", |verdict| &verdict.reason);
-    ensure!(right, "its status is {status} {reason}: {}", last_words(ran));
+    ensure!(right, "its status is {status} {reason}: {}", ran.last_words());
     Ok(())
-}
-
-fn last_words(ran: &Ran) -> String {
-    let last = ran.console.lines().rfind(|line| !line.trim().is_empty());
-    last.map_or_else(
-        || "the console is empty".to_owned(),
-        |line| format!("last on the console: {line}"),
-    )
 }
 
 /// Fails unless every mode computed the same. What a mode says it did not do (`ops=0`), such as

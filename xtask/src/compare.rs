@@ -1,0 +1,80 @@
+//! `cargo xtask compare`: the same guests natively, under nested and under shadow paging.
+//!
+//! Everything is built first, so that nothing is measured for a build that fails later. After each cell
+//! the file of results is written anew: whatever happens then, the cells so far are kept. What was
+//! measured is shown, and set against earlier results if there are some.
+
+mod against;
+mod measure;
+mod plan;
+mod published;
+mod show;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use self::plan::Asked;
+use crate::cli::Compare;
+use crate::results::Results;
+use crate::{emu, paths};
+
+/// The files in the folder: the results, and those that stood there before.
+const RESULTS: &str = "results.json";
+const BEFORE: &str = "results-before.json";
+
+/// `cargo xtask compare`.
+pub(crate) fn run(options: &Compare) -> Result<u8> {
+    let asked = Asked::of(options)?;
+    let earlier = options.against.as_deref().map(Results::read).transpose()?;
+    let mut status = 0;
+    let results = match &options.from {
+        Some(file) => Results::read(file)?,
+        None => {
+            let plan = match &earlier {
+                Some(earlier) => asked.again(earlier)?,
+                None => asked.all()?,
+            };
+            ensure!(
+                !plan.is_empty(),
+                "the earlier results have no cell of what --guest and --arch name"
+            );
+            let folder = options.out.clone().unwrap_or_else(|| paths::own().join("compare"));
+            make_room(&folder)?;
+            let file = folder.join(RESULTS);
+            let timeout = Duration::from_secs(options.timeout);
+            let results = measure::all(&plan, options.set_up.install(), timeout, &file)?;
+            if !results.cells.is_empty() {
+                println!("saved as {}", file.display());
+            }
+            results
+        }
+    };
+    print!("{}", show::render(&results)?);
+    if results.cells.iter().any(|cell| cell.error().is_some()) {
+        status = 1;
+    }
+    if let (Some(file), Some(earlier)) = (&options.against, &earlier) {
+        let comparison = against::compare(&asked.of_these(earlier), &asked.of_these(&results));
+        print!("\nAgainst {}\n{comparison}", file.display());
+        status = status.max(u8::from(comparison.rose()));
+    }
+    Ok(if emu::interrupted() { emu::INTERRUPTED } else { status })
+}
+
+/// Sees that files can be written to a folder, and keeps the results that are there.
+fn make_room(folder: &Path) -> Result<()> {
+    let file = folder.join(RESULTS);
+    let fresh = || -> std::io::Result<()> {
+        fs::create_dir_all(folder)?;
+        let trial = PathBuf::from(folder).join("trial");
+        fs::write(&trial, "")?;
+        fs::remove_file(&trial)?;
+        if file.is_file() { fs::copy(&file, folder.join(BEFORE)).map(drop) } else { Ok(()) }
+    };
+    fresh().with_context(|| {
+        format!("cannot write to the folder {}: name another with --out", folder.display())
+    })
+}

@@ -1,0 +1,125 @@
+//! Running what is planned.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use paging::switch::{Switch, SwitchSet};
+
+use super::plan::Job;
+use crate::arch::Arch;
+use crate::cli::Probes;
+use crate::computer::Computer;
+use crate::lab::{self, Lab, Mode, Order, Run};
+use crate::progress::Step;
+use crate::results::{Cell, Results, Source, Status};
+use crate::setup::{self, Install};
+use crate::{emu, golden, run};
+
+/// What durations must be counted in: two runs of one build are then the same.
+const UNIT: &str = "instructions";
+/// The line in which a guest tells how long its `main` ran, and the one with its exit status.
+const RAN: &str = "ran";
+const EXIT: &str = "exit";
+
+/// Measures all cells, one after another, and writes the file after each.
+pub(super) fn all(
+    plan: &[Job],
+    install: Install,
+    timeout: Duration,
+    file: &Path,
+) -> Result<Results> {
+    let mut labs = Vec::new();
+    for arch in Arch::ALL {
+        labs.extend(lab(arch, plan, install)?);
+    }
+    ensure!(
+        !labs.is_empty(),
+        "there is no emulator to measure on: `cargo xtask doctor` lists them"
+    );
+    let of = |job: &Job| labs.iter().find(|lab| lab.has(job.place.computer));
+    let jobs: Vec<_> = plan.iter().filter_map(|job| Some((job, of(job)?))).collect();
+    let mut results = Results::new(
+        Source::here(),
+        labs.iter().map(Lab::tools).collect(),
+        SwitchSet::DEFAULT.iter().map(Switch::name),
+    );
+    for (index, (job, lab)) in jobs.iter().enumerate() {
+        let mut cell = Cell::new(&job.guest, job.place, UNIT);
+        let _step =
+            Step::begin(format!("measuring {} of {}: {}", index + 1, jobs.len(), cell.name()));
+        let result = measure(lab, job, timeout, &mut cell);
+        if emu::interrupted() {
+            break;
+        }
+        if let Err(error) = result {
+            let error = format!("{error:#}");
+            eprintln!("error: {} failed: {error}", cell.name());
+            cell.status = Status::Failed { error };
+        }
+        results.cells.push(cell);
+        results.complete = results.cells.len() == jobs.len();
+        results.write(file)?;
+    }
+    Ok(results)
+}
+
+/// Builds what the plan needs of an instruction set. Computers that this one cannot emulate are named
+/// and left out.
+fn lab(arch: Arch, plan: &[Job], install: Install) -> Result<Option<Lab>> {
+    let jobs = || plan.iter().filter(|job| job.place.computer.arch() == arch);
+    let wanted = arch.computers().iter().copied();
+    let wanted = wanted.filter(|&computer| jobs().any(|job| job.place.computer == computer));
+    let computers: Vec<_> = wanted.filter(|&computer| is_there(computer, install)).collect();
+    if computers.is_empty() {
+        return Ok(None);
+    }
+    let mut guests: Vec<_> = jobs().map(|job| job.guest.as_str()).collect();
+    guests.sort_unstable();
+    guests.dedup();
+    let toolchain = setup::toolchain(arch, install)?;
+    let probes = [Probes::Off, Probes::Full];
+    let variants = lab::variants(arch, &probes, SwitchSet::DEFAULT);
+    let variants = variants
+        .filter(|variant| jobs().any(|job| job.place.mode == Mode::Under(variant.paging)))
+        .collect();
+    let order = Order { computers: &computers, guests: &guests, variants };
+    Lab::of(arch, &toolchain, &order).map(Some)
+}
+
+fn is_there(computer: Computer, install: Install) -> bool {
+    let result = setup::ensure(&setup::needs_of(computer), install);
+    if let Err(why) = &result {
+        eprintln!("warning: nothing is measured on {}: {why:#}", computer.title());
+    }
+    result.is_ok()
+}
+
+/// Fills a cell in, as far as it goes.
+fn measure(lab: &Lab, job: &Job, timeout: Duration, cell: &mut Cell) -> Result<()> {
+    let complete = |probes: Probes| {
+        lab.complete(&Run {
+            place: job.place,
+            guest: &job.guest,
+            arguments: None,
+            probes,
+            switches: SwitchSet::DEFAULT,
+            timeout,
+        })
+        .with_context(|| format!("with probes {}", probes.name()))
+    };
+    let (ran, _) = complete(Probes::Off)?;
+    cell.lines = run::results(&ran.console);
+    let total = cell.lines.iter().find(|line| line.name == RAN);
+    cell.ran = total.and_then(|line| line.fields.number("ticks").ok());
+    cell.lines.retain(|line| line.name != RAN && line.name != EXIT);
+    if let Mode::Under(_) = job.place.mode {
+        let (ran, report) = complete(Probes::Full)?;
+        let unit = report.unit();
+        ensure!(unit == UNIT, "the clock counts {unit}, and only {UNIT} can be compared");
+        cell.exits = Some(report.exits.total);
+        cell.printed = golden::printed(&ran);
+        cell.report = Some(report);
+    }
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! The figures side by side, for a terminal.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use comfy_table::Cell as TableCell;
+
+use super::published::{Column, Published, WHOLE, percent};
+use crate::cli::Paging;
+use crate::lab::Mode;
+use crate::report::Row;
+use crate::results::{Cell, Results, Work, loss};
+use crate::table::{self, cells, drawn, number};
+
+/// What stands where nothing was measured.
+const NOTHING: &str = "-";
+/// What must be known to read the tables.
+const NOTES: &str = "
+Instructions are executed ones, of guest and hypervisor together, probes off; they are no cycles. Those of a row,
+and its exits, are for each operation. Loss is the share of native speed that is lost: 1 - native / mode.
+Columns under the name of a paper are of another machine, in the unit that the heading names: compare ratios and
+shapes, never absolute values.
+";
+/// The columns of every table of work: the mode, and what of it.
+const COLUMNS: [&str; 8] = [
+    "operations",
+    "native\ninstructions",
+    "nested\ninstructions",
+    "shadow\ninstructions",
+    "nested\nloss",
+    "shadow\nloss",
+    "nested\nexits",
+    "shadow\nexits",
+];
+
+/// A guest on a computer, in up to three modes.
+struct Group<'a>([Option<&'a Cell>; 3]);
+
+/// All tables.
+pub(super) fn render(results: &Results) -> Result<String> {
+    let published = Published::read()?;
+    let mut out = String::new();
+    for (index, cell) in results.cells.iter().enumerate() {
+        let place = &cell.place;
+        let known =
+            |other: &Cell| other.guest == cell.guest && other.place.computer == place.computer;
+        if results.cells[..index].iter().any(known) {
+            continue;
+        }
+        let group = Group::of(results, cell);
+        let work = group.work(&published.beside(&cell.guest, place.arch));
+        let (guest, arch) = (&cell.guest, place.arch.name());
+        let _ =
+            writeln!(out, "\n{guest} on {} ({}, {arch})\n{work}", place.computer, place.emulator);
+        if let Some(functions) = group.functions(&published) {
+            let _ =
+                writeln!(out, "\n{guest} on {}, shadow: functions\n{functions}", place.computer);
+        }
+    }
+    if !out.is_empty() {
+        out.push_str(NOTES);
+    }
+    Ok(out)
+}
+
+impl<'a> Group<'a> {
+    /// The modes of the guest of a cell, on the computer of it.
+    fn of(results: &'a Results, of: &Cell) -> Self {
+        let is = |cell: &&Cell, mode| {
+            cell.guest == of.guest
+                && cell.place.computer == of.place.computer
+                && cell.place.mode == mode
+        };
+        Self(Mode::ALL.map(|mode| match mode {
+            Mode::Native => results.native_of(of),
+            Mode::Under(_) => results.cells.iter().find(|cell| is(cell, mode)),
+        }))
+    }
+
+    /// What each row of the work took, and all of it.
+    fn work(&self, papers: &[Column]) -> String {
+        let papers_headings = papers.iter().map(|column| column.heading.as_str());
+        let headings: Vec<_> =
+            std::iter::once("work").chain(COLUMNS).chain(papers_headings).collect();
+        let mut table = table::table(&headings, &[]);
+        let works = self.0.map(|cell| cell.map(Cell::work).unwrap_or_default());
+        let longest = works.iter().max_by_key(|rows| rows.len()).cloned().unwrap_or_default();
+        for Work { row, title, operations, .. } in &longest {
+            let of = |rows: &Vec<Work>| rows.iter().find(|known| known.row == *row).cloned();
+            let found = works.each_ref().map(of);
+            let each = found.each_ref().map(|work| Some(work.as_ref()?.each));
+            let exits = found.each_ref().map(|work| work.as_ref()?.exits);
+            let label = match title {
+                Some(title) => format!("{row} {title}"),
+                None => row.clone(),
+            };
+            let exits = exits.map(|exits| exits.map(|exits| format!("{exits:.2}")));
+            table.add_row(line(&label, row, *operations, each, exits, papers));
+        }
+        let ran = self.0.map(|cell| Some(cell?.ran? as f64));
+        let exits = self.0.map(|cell| cell?.exits.map(number));
+        table.add_row(line(WHOLE, WHOLE, None, ran, exits, papers));
+        let failed = self.0.iter().flatten().filter_map(|cell| Some((cell.name(), cell.error()?)));
+        let failed = failed.map(|(name, error)| format!("\nFAILED {name}: {error}"));
+        drawn(table) + &failed.collect::<String>()
+    }
+
+    /// What the functions of shadow paging took, beside those that the study knows too.
+    fn functions(&self, published: &Published) -> Option<String> {
+        let shadow =
+            self.0.iter().flatten().find(|cell| cell.place.mode == Mode::Under(Paging::Shadow))?;
+        let report = shadow.report.as_ref().filter(|_| shadow.guest == "memory-motion")?;
+        let headings = [
+            "function",
+            "Umbra\ncalls",
+            "Umbra, probes full\nmean INSTRUCTIONS",
+            "Xen 3.0.4, Core 2 Duo,\nDebian: calls",
+            "Xen 3.0.4, Core 2 Duo,\nDebian: mean CYCLES",
+            "Xen 3.0.4, Core 2 Duo,\nWindows XP: calls",
+            "Xen 3.0.4, Core 2 Duo,\nWindows XP: mean CYCLES",
+        ];
+        let mut table = table::table(&headings, &[]);
+        for row in report.functions.iter().chain(&report.outcomes) {
+            let name = full_name(row);
+            let theirs = published.function(&name);
+            if theirs.iter().all(Option::is_none) || row.count == 0 {
+                continue;
+            }
+            let mean = row.time.as_ref().map(|time| format!("{:.1}", time.mean));
+            let mut line = vec![number(row.count), or_nothing(mean)];
+            for calls in theirs {
+                line.push(or_nothing(calls.map(|calls| number(calls.count))));
+                line.push(or_nothing(calls.map(|calls| format!("{:.1} cycles", calls.mean))));
+            }
+            table.add_row(cells(&name, line));
+        }
+        Some(drawn(table))
+    }
+}
+
+fn full_name(row: &Row) -> String {
+    match &row.function {
+        Some(function) => format!("{function}.{}", row.name),
+        None => row.name.clone(),
+    }
+}
+
+/// A row of work in the three modes.
+fn line(
+    label: &str,
+    row: &str,
+    operations: Option<u64>,
+    each: [Option<f64>; 3],
+    exits: [Option<String>; 3],
+    papers: &[Column],
+) -> Vec<TableCell> {
+    let [native, nested, shadow] = each;
+    let lost = |mode: Option<f64>| {
+        or_nothing(native.zip(mode).and_then(|(native, ran)| loss(native, ran)).map(percent))
+    };
+    let mut line = vec![or_nothing(operations.map(number))];
+    line.extend(each.map(|each| or_nothing(each.map(instructions))));
+    line.extend([nested, shadow].map(lost));
+    line.extend(exits.into_iter().skip(1).map(or_nothing));
+    line.extend(papers.iter().map(|column| or_nothing(column.cells.get(row).cloned())));
+    cells(label, line)
+}
+
+fn or_nothing(text: Option<String>) -> String {
+    text.unwrap_or_else(|| NOTHING.to_owned())
+}
+
+/// A figure with the decimal that guests print, if it has one.
+fn instructions(value: f64) -> String {
+    let whole = number(value.trunc() as u64);
+    if value.fract() == 0.0 { whole } else { format!("{whole}.{:.0}", value.fract() * 10.0) }
+}
