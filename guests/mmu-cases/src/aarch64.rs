@@ -12,3 +12,6 @@ use crate::Case;
 
 /// The groups of cases.
 pub(crate) const GROUPS: [&[Case]; 3] = [permissions::CASES, invalidation::CASES, regime::CASES];
+
+/// The cases in which a timer interrupts.
+pub(crate) const TIMED: &[Case] = &[];

@@ -30,5 +30,8 @@ pub(crate) const GROUPS: [&[Case]; 9] = [
     strange::CASES,
 ];
 
+/// The cases in which a timer interrupts.
+pub(crate) const TIMED: &[Case] = stores::TIMED;
+
 core::arch::global_asm!(include_str!("x86_64/inside.s"));
 core::arch::global_asm!(include_str!("x86_64/attempt.s"));

@@ -22,8 +22,10 @@ pub(crate) const CASES: &[Case] = &[
     ("store-in-compatibility-mode", store_in_compatibility_mode),
     ("store-in-user-mode", store_in_user_mode),
     ("flags-pushed", flags_pushed),
-    ("interrupted-at-random", interrupted_at_random),
 ];
+
+/// What takes as many interrupts as there is time for.
+pub(crate) const TIMED: &[Case] = &[("interrupted-at-random", interrupted_at_random)];
 
 unsafe extern "C" {
     fn trace_store(at: u64, value: u64) -> u64;
