@@ -1,4 +1,6 @@
 //! Entries of page tables, for guests that write their own: what a processor's format says, in
 //! words that all formats share.
 
-pub use crate::arch::table::{is_present, is_read_only, is_used, page, table, target, with_write};
+pub use crate::arch::table::{
+    block, is_present, is_read_only, is_used, page, table, target, with_write,
+};

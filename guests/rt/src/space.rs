@@ -161,9 +161,20 @@ impl Space {
 
     /// The leaf entry for `va`; tables that are missing are made.
     pub fn entry(&mut self, va: u64) -> *mut u64 {
+        self.entry_at(va, 0)
+    }
+
+    /// The entry for the 2 MiB block at `va`; tables that are missing are made.
+    pub fn block_entry(&mut self, va: u64) -> *mut u64 {
+        self.entry_at(va, 1)
+    }
+
+    /// The entry for `va` in a table of `level`; tables that are missing are made.
+    #[inline(always)]
+    fn entry_at(&mut self, va: u64, level: u32) -> *mut u64 {
         let mut frame = self.root;
-        for level in (1..table::LEVELS).rev() {
-            let slot = frame.words().wrapping_add(table::index(va, level));
+        for above in (level + 1..table::LEVELS).rev() {
+            let slot = frame.words().wrapping_add(table::index(va, above));
             // SAFETY: an entry of one of this space's tables.
             let entry = unsafe { load(slot) };
             frame = if table::is_present(entry) {
@@ -176,7 +187,7 @@ impl Space {
                 next
             };
         }
-        frame.words().wrapping_add(table::index(va, 0))
+        frame.words().wrapping_add(table::index(va, level))
     }
 
     /// Maps the page at `va`, which nothing was mapped at.

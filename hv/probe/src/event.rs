@@ -139,6 +139,8 @@ events! {
     FlushRoot "flush_root" Kind::Counter;
     /// Invalidations of everything a VM has.
     FlushAll "flush_all" Kind::Counter;
+    /// Leaves of more than a page that were put into shadow tables.
+    BlockMapped "blocks_mapped" Kind::Counter;
     /// Blocks that were split because a guest table lies in them.
     Split "blocks_split" Kind::Counter;
     /// Blocks that became whole again.

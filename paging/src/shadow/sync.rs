@@ -91,13 +91,16 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     #[inline(always)]
     pub(super) fn refer<E: Env>(
         &mut self,
-        world: &World<'_, E>,
+        world: &mut World<'_, E>,
         slot: Slot,
         level: Level,
         entry: u64,
     ) {
         match S::shadowed(level, entry) {
             Shadowed::Leaf { to, .. } => {
+                if level > Level::PAGE {
+                    world.probe.count(Event::BlockMapped, 1);
+                }
                 if let Some(index) = self.leaf_record(level, to)
                     && let Some(record) = self.records[level.number()].get_mut(index)
                 {

@@ -399,7 +399,8 @@ fn a_block_is_split_when_its_frame_becomes_a_table_and_joined_when_it_is_none() 
          count blocks_joined
          write 0:0.0.1.0+8 = 5
          write 0:0.0.1.0+8 = 6
-         read 0:0.0.3.1",
+         read 0:0.0.3.1
+         count blocks_mapped",
         "40200000+8 exits=1
          t2+18 exits=2
          d1 exits=1
@@ -411,7 +412,8 @@ fn a_block_is_split_when_its_frame_becomes_a_table_and_joined_when_it_is_none() 
          blocks_joined 1
          40200000+8 exits=1
          40200000+8 exits=0
-         translation 1 exits=0",
+         translation 1 exits=0
+         blocks_mapped 2",
     );
 }
 
@@ -449,10 +451,12 @@ fn small_leaves_are_made_where_no_larger_are_wanted() {
          read 0:0.0.1.5
          write 0:0.0.1.5
          fetch 0:0.0.1.6
+         count blocks_mapped
          count blocks_split",
         "40205000 exits=1
          permission 0 exits=0
          40206000 exits=0
+         blocks_mapped 0
          blocks_split 0",
     );
 }

@@ -59,6 +59,12 @@ pub const fn page(frame: Frame, access: Access) -> u64 {
     }
 }
 
+/// An entry of level 1 for 2 MiB of data that belong to one address space.
+#[inline(always)]
+pub const fn block(first: Frame, access: Access) -> u64 {
+    page(first, access) & !TABLE
+}
+
 /// Whether an entry is valid.
 #[inline(always)]
 pub const fn is_present(entry: u64) -> bool {

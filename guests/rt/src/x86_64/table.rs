@@ -17,6 +17,8 @@ const WRITABLE: u64 = 1 << 1;
 const ACCESSED: u64 = 1 << 5;
 /// D: the page was written.
 const DIRTY: u64 = 1 << 6;
+/// PS: the entry of a table above level 0 is a page itself.
+const LARGE: u64 = 1 << 7;
 /// XD: nothing is executed there.
 const NO_EXECUTE: u64 = 1 << 63;
 /// The address of a page or the next table.
@@ -57,6 +59,12 @@ pub const fn page(frame: Frame, access: Access) -> u64 {
         Access::ReadOnly => base | ACCESSED | DIRTY,
         Access::Untouched => base | WRITABLE,
     }
+}
+
+/// An entry of level 1 for 2 MiB of data that belong to one address space.
+#[inline(always)]
+pub const fn block(first: Frame, access: Access) -> u64 {
+    page(first, access) | LARGE
 }
 
 /// Whether an entry is present.
