@@ -139,6 +139,8 @@ pub trait GuestFormat: Format {
 pub trait ShadowFormat<G: GuestFormat>: Format {
     /// Makes the guest find nothing, natively.
     const ABSENT: u64;
+    /// Whether a leaf may be one that the hardware remembers under every tag.
+    const KEEPS_GLOBAL: bool;
 
     /// Whether the hardware may remember anything of the shadow entry.
     #[inline(always)]

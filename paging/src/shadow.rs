@@ -42,16 +42,17 @@ use crate::format::{GuestFormat, ShadowFormat};
 use crate::layout::Layout;
 use crate::mem::{Entries, Env, Memory, Stale, Tag, Tlb, World};
 use crate::pool::{OutOfFrames, PageId};
+use crate::shadow::contexts::Contexts;
 use crate::shadow::lately::{Known, Stores};
 
 pub use crate::shadow::lately::Changes;
 use crate::shadow::page::{Page, Slot, Source};
 use crate::shadow::reverse::{Nodes, Refs};
-use crate::shadow::roots::Contexts;
 use crate::switch::{Switch, Switches};
 
 #[cfg(any(test, feature = "sim"))]
 pub mod check;
+mod contexts;
 mod evict;
 mod fill;
 mod lately;
@@ -65,6 +66,8 @@ mod sync;
 /// The fewest frames that a pool for a shadow may have: enough for the ways of all addresses that one
 /// instruction can touch.
 pub const MIN_FRAMES: usize = 48;
+pub use crate::shadow::contexts::{FEWEST_CONTEXTS, MOST_CONTEXTS};
+
 /// Frames that one operation may take.
 const RESERVE_FRAMES: usize = 8;
 /// Reverse-map nodes that one operation may take: one for each entry of the three tables below a
@@ -72,6 +75,16 @@ const RESERVE_FRAMES: usize = 8;
 const RESERVE_NODES: usize = 3 * ENTRIES + 64;
 /// Reverse-map nodes that there are: 32 bytes each.
 const NODES: usize = 5120;
+
+/// How much a shadow may keep.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Capacity {
+    /// Frames of the pool, at least [`MIN_FRAMES`].
+    pub frames: usize,
+    /// Sets of roots: as many as the hardware has tags for, and between [`FEWEST_CONTEXTS`] and
+    /// [`MOST_CONTEXTS`].
+    pub contexts: u16,
+}
 
 /// What is known of a frame of RAM (level 0) or of the block of a higher level. 16 bytes, which is
 /// 0.4 % of a frame.
@@ -153,18 +166,19 @@ pub struct Shadow<G: GuestFormat, S, C> {
 
 impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     /// An empty shadow of a guest whose registers say `regime`, with leaves no larger than
-    /// `largest`, made of at most `frames` frames, by the steps of `switches`.
+    /// `largest`, which keeps no more than `capacity`, by the steps of `switches`.
     ///
     /// # Errors
     ///
-    /// [`OutOfFrames`] when `frames` is below [`MIN_FRAMES`].
+    /// [`OutOfFrames`] when there are fewer frames than [`MIN_FRAMES`].
     pub fn new(
         layout: Layout,
         largest: Level,
         regime: G::Regime,
-        frames: usize,
+        capacity: Capacity,
         switches: C,
     ) -> Result<Self, OutOfFrames> {
+        let Capacity { frames, contexts } = capacity;
         if frames < MIN_FRAMES {
             return Err(OutOfFrames);
         }
@@ -183,7 +197,11 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
             pages: vec![Page::FREE; frames + 1],
             records,
             nodes: Nodes::new(NODES),
-            contexts: Contexts::NEW,
+            contexts: Contexts::new(if switches.has(Switch::ManyRoots) {
+                contexts.clamp(FEWEST_CONTEXTS, MOST_CONTEXTS)
+            } else {
+                FEWEST_CONTEXTS
+            }),
             stores: Stores::NONE,
             opened: [None; sync::OPEN],
             hand: 1,

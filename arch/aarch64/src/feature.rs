@@ -188,6 +188,13 @@ pub fn check() -> Result<(), Missing> {
     has(counters != 0 && counters != 0xf, Missing::Counters)
 }
 
+/// The last ASID.
+#[must_use]
+pub fn last_asid() -> u16 {
+    let wide = ID_AA64MMFR0_EL1.matches_all(ID_AA64MMFR0_EL1::ASIDBits::Bits_16);
+    if wide { u16::MAX } else { u8::MAX.into() }
+}
+
 /// Whether there are fine-grained traps: FEAT_FGT.
 #[must_use]
 pub fn has_fine_traps() -> bool {

@@ -45,6 +45,8 @@ bitflags! {
         const OUTPUT_SIZE = 0b111 << 32;
         /// IPS: 40 bits.
         const OUTPUT_40_BITS = 0b010 << 32;
+        /// AS: ASIDs have 16 bits.
+        const WIDE_ASIDS = 1 << 36;
         /// TBI0.
         const TOP_BYTE_IGNORED0 = 1 << 37;
         /// TBI1.

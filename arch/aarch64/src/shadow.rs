@@ -23,7 +23,7 @@ use paging::layout::Layout;
 use paging::mem::{Env, Memory, Stale, Tlb, World};
 use paging::nested::Nested;
 use paging::pool::Pool;
-use paging::shadow::{HardwareRoots, Shadow};
+use paging::shadow::{Capacity, HardwareRoots, Shadow};
 use paging::switch::Switches;
 use paging::tree::{MapError, Tools, Tree};
 use paging::walk;
@@ -32,6 +32,7 @@ use probe::{Event, Probe};
 
 use crate::at::{self, Question};
 use crate::exit::{self, Abort};
+use crate::feature;
 use crate::nested;
 use crate::regime::{base, excluded, regime};
 use crate::regs::{self, DebugState, Pstate, Sctlr, Tcr};
@@ -108,10 +109,10 @@ impl<C: Switches> ShadowMmu<C> {
             Level::BLOCK_1G,
         )?;
         let windows = make_windows(&mut Tools { memory, pool, tlb }, shown)?;
-        let frames = pool.size();
+        let capacity = Capacity { frames: pool.size(), contexts: feature::last_asid() };
         let off = Tcr::empty();
         let regime = regime(off, Sctlr::empty());
-        let shadow = Shadow::new(*layout, largest, regime, frames, switches)?;
+        let shadow = Shadow::new(*layout, largest, regime, capacity, switches)?;
         traps::common();
         let mut mmu = Self {
             shadow,
@@ -265,12 +266,14 @@ fn instruction_at(memory: &impl Memory, at: Gpa) -> Option<u32> {
     Some((both >> if at.bits() & UPPER == 0 { 0 } else { u32::BITS }) as u32)
 }
 
-/// TCR_EL1 as the hardware gets it: the guest's, with an output size that covers the windows, and with
-/// walks that see the shadow tables as the hypervisor writes them.
+/// TCR_EL1 as the hardware gets it: the guest's, with an output size that covers the windows, with
+/// walks that see the shadow tables as the hypervisor writes them, and with ASIDs as wide as there are.
 fn real_tcr(tcr: Tcr) -> Tcr {
-    let ours = Tcr::OUTPUT_SIZE | Tcr::GRANULE0 | Tcr::GRANULE1 | Tcr::WALK0 | Tcr::WALK1;
+    let tables = Tcr::OUTPUT_SIZE | Tcr::GRANULE0 | Tcr::GRANULE1 | Tcr::WALK0 | Tcr::WALK1;
     let walks = Tcr::WALK0_CACHED | Tcr::WALK1_CACHED;
-    (tcr.with_clamped_sizes() - ours) | Tcr::OUTPUT_40_BITS | Tcr::GRANULE1_4K | walks
+    let mut real = tcr.with_clamped_sizes() - tables;
+    real.set(Tcr::WIDE_ASIDS, feature::last_asid() > u8::MAX.into());
+    real | Tcr::OUTPUT_40_BITS | Tcr::GRANULE1_4K | walks
 }
 
 /// Puts roots into the hardware.

@@ -7,7 +7,7 @@
 //! of the ways that the hardware can go; while the count stands, the last entry alone is looked at. In the same
 //! way a few instructions are remembered with the bytes that they were decoded from.
 
-use paging::addr::{Gpa, Gva, Index, Level, PAGE_SIZE};
+use paging::addr::{Frame, Gpa, GuestPhys, Gva, Index, Level, PAGE_SIZE};
 use paging::format::x64::X64;
 use paging::mem::{ENTRY_SHIFT, Entries, Env, Memory, World};
 use paging::shadow::Changes;
@@ -23,6 +23,8 @@ use crate::vcpu::Context;
 const LONGEST: usize = 15;
 /// Bytes of the words that hold an instruction wherever it begins in the first.
 const WINDOW: usize = 24;
+/// The last byte of a word at which an instruction of [`Opcode`]'s length is still in one word.
+const ENOUGH: u32 = 5;
 /// How many tables there are on a way.
 const LEVELS: usize = Level::TOP.number() + 1;
 
@@ -47,8 +49,12 @@ pub(crate) trait GuestTables<H> {
 }
 
 /// The way of the last walk to the guest's code.
+///
+/// It is good from any root whose entry is that of the walk's: what lies below is then the same. Address
+/// spaces that share a kernel share the way to its code.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Way {
+    /// The root from which it was looked at last.
     root: Gpa,
     /// The first address of the page or block that the code is in.
     base: u64,
@@ -62,7 +68,7 @@ pub(crate) struct Way {
     last: Step,
     /// How many.
     count: usize,
-    /// How often ways had changed when all of them were looked at, if that is counted.
+    /// How often ways had changed when all of them were looked at from that root, if that is counted.
     changes: Option<Changes>,
 }
 
@@ -88,20 +94,23 @@ impl Way {
         at: u64,
         changes: Option<Changes>,
     ) -> bool {
-        let holds = |step: &Step| {
-            memory.guest(step.table).is_some_and(|table| table.get(step.index) == step.raw)
+        let leads = |from: Frame<GuestPhys>, step: &Step| {
+            memory.guest(from).is_some_and(|table| table.get(step.index) == step.raw)
         };
-        if at & !self.within != self.base || root != self.root || !holds(&self.last) {
+        let holds = |step: &Step| leads(step.table, step);
+        if at & !self.within != self.base || !holds(&self.last) {
             return false;
         }
-        if changes.is_some() && changes == self.changes {
+        if changes.is_some() && changes == self.changes && root == self.root {
             return true;
         }
-        let [first, second, third, fourth] = &self.steps;
-        let good = holds(first)
-            && holds(second)
-            && (self.count == 2 || holds(third) && (self.count == 3 || holds(fourth)));
-        self.changes = changes;
+        let [first, second, third, _] = &self.steps;
+        let good =
+            leads(root.frame(), first) && holds(second) && (self.count < LEVELS || holds(third));
+        if good {
+            self.root = root;
+            self.changes = changes;
+        }
         good
     }
 
@@ -333,7 +342,8 @@ impl<H: Hardware> Context<H> {
         }
     }
 
-    /// The bytes at RIP, up to the end of an aligned word, and how many they are. Bytes behind them are 0.
+    /// The bytes at RIP, as many as a word has or as there are up to the end of the page, and how many they
+    /// are. Bytes behind them are 0.
     #[inline(always)]
     pub(crate) fn first_bytes<E: Env>(
         &mut self,
@@ -342,8 +352,16 @@ impl<H: Hardware> Context<H> {
     ) -> Option<(u64, u32)> {
         let code = self.code()?;
         let here = self.find_code(world, tables, code)?;
+        let frame = world.memory.guest(here.frame())?;
+        let word = (here.page_offset() >> ENTRY_SHIFT) as u32;
         let offset = (here.page_offset() & ((1 << ENTRY_SHIFT) - 1)) as u32;
-        Some((walk::load(world.memory, here)? >> (8 * offset), (1 << ENTRY_SHIFT) - offset))
+        let bytes = frame.get(Index::wrapping(word)) >> (8 * offset);
+        let last = (PAGE_SIZE >> ENTRY_SHIFT) as u32 - 1;
+        if offset <= ENOUGH || word == last {
+            return Some((bytes, (1 << ENTRY_SHIFT) - offset));
+        }
+        let more = frame.get(Index::wrapping(word + 1));
+        Some((bytes | more << (u64::BITS - 8 * offset), 1 << ENTRY_SHIFT))
     }
 
     /// The length of the instruction at hand, if it is `opcode` without a prefix.

@@ -20,6 +20,22 @@ pub(crate) trait Controlled<H: Hardware, E: Env> {
     /// The registers as the guest reads them.
     fn controls(&self, vcpu: &Context<H>) -> Controls;
 
+    /// The guest writes `value` to CR3. Returns whether it may.
+    ///
+    /// # Errors
+    ///
+    /// The reason for which the guest has to be stopped.
+    fn load_root(
+        &mut self,
+        world: &mut World<'_, E>,
+        vcpu: &mut Context<H>,
+        value: u64,
+    ) -> Result<bool, Stop> {
+        let Ok(controls) = self.controls(vcpu).with_cr3(value) else { return Ok(false) };
+        self.adopt(world, vcpu, controls)?;
+        Ok(true)
+    }
+
     /// The guest's registers are `controls` from now on, which a processor may hold.
     ///
     /// # Errors
@@ -61,8 +77,22 @@ pub(crate) fn emulate<H: Hardware, E: Env>(
             vcpu.set_register(register, value);
             Ok(Register::Done)
         }
+        Reason::Control(Some(ControlAccess::Write { control: 3, value })) => {
+            let allowed = mode.load_root(world, vcpu, value)?;
+            Ok(done(vcpu, allowed))
+        }
         _ => emulate_other(mode, &mut world.lend(), vcpu),
     }
+}
+
+/// What came of an instruction that is refused unless it is `allowed`.
+#[inline(always)]
+fn done<H: Hardware>(vcpu: &mut Context<H>, allowed: bool) -> Register {
+    if allowed {
+        return Register::Done;
+    }
+    vcpu.refuse();
+    Register::Refused
 }
 
 /// The same for whatever is not asked at every turn.
@@ -103,11 +133,7 @@ fn emulate_other<H: Hardware, E: Env>(
         Reason::NonMaskable => return Ok(Register::Refused),
         _ => false,
     };
-    if !allowed {
-        vcpu.refuse();
-        return Ok(Register::Refused);
-    }
-    Ok(Register::Done)
+    Ok(done(vcpu, allowed))
 }
 
 /// CPUID.
@@ -204,7 +230,6 @@ fn control<H: Hardware, E: Env>(
             return Ok(true);
         }
         ControlAccess::Write { control: 0, value } => before.with_cr0(value),
-        ControlAccess::Write { control: 3, value } => before.with_cr3(value),
         ControlAccess::Write { control: 4, value } => before.with_cr4(value),
         ControlAccess::Write { .. } => return Ok(false),
         ControlAccess::ClearTaskSwitched => {

@@ -17,7 +17,7 @@ use paging::layout::Layout;
 use paging::mem::{Entries, Env, Memory, Tlb, World};
 use paging::nested::Nested;
 use paging::pool::Pool;
-use paging::shadow::{Changes, HardwareRoots, Shadow};
+use paging::shadow::{Capacity, Changes, HardwareRoots, MOST_CONTEXTS, Shadow};
 use paging::switch::{Switch, Switches};
 use paging::tree::{MapError, Tools};
 use probe::{Event, Probe};
@@ -80,7 +80,8 @@ impl<C: Switches> ShadowMmu<C> {
             return Err(MapError::Misaligned);
         }
         let controls = Controls::PROTECTED;
-        let shadow = Shadow::new(*layout, largest, controls.regime(), pool.size(), switches)?;
+        let capacity = Capacity { frames: pool.size(), contexts: MOST_CONTEXTS };
+        let shadow = Shadow::new(*layout, largest, controls.regime(), capacity, switches)?;
         Ok(Self { shadow, flat, controls, step: None })
     }
 
@@ -245,6 +246,24 @@ impl<H: Hardware, E: Env<Tlb = GuestTlb>, C: Switches> Controlled<H, E> for Shad
         Controls { cr0: kept | free & crate::control::CR0_FREE, ..self.controls }
     }
 
+    /// What a guest does most with its registers: a switch of address spaces under tables that stay as they
+    /// are.
+    #[inline(always)]
+    fn load_root(
+        &mut self,
+        world: &mut World<'_, E>,
+        vcpu: &mut Context<H>,
+        value: u64,
+    ) -> Result<bool, Stop> {
+        let Ok(controls) = self.controls.with_cr3(value) else { return Ok(false) };
+        self.controls = controls;
+        if controls.paging() == PagingMode::FourLevel {
+            let roots = self.shadow.update_root(world, 0, controls.root())?;
+            self.load(&roots, world.tlb, vcpu);
+        }
+        Ok(true)
+    }
+
     fn adopt(
         &mut self,
         world: &mut World<'_, E>,
@@ -263,17 +282,9 @@ impl<H: Hardware, E: Env<Tlb = GuestTlb>, C: Switches> Controlled<H, E> for Shad
             }
             (_, PagingMode::Off) => {}
             (_, PagingMode::FourLevel) => {
-                let only_root = before == Controls { cr3: before.cr3, ..controls };
-                let roots = if only_root {
-                    self.shadow.update_root(world, 0, controls.root())?
-                } else {
-                    let roots = [controls.root(), Gpa::from_bits(0)];
-                    self.shadow.update_regime(world, controls.regime(), roots)?
-                };
+                let roots = [controls.root(), Gpa::from_bits(0)];
+                let roots = self.shadow.update_regime(world, controls.regime(), roots)?;
                 self.load(&roots, world.tlb, vcpu);
-                if only_root {
-                    return Ok(());
-                }
             }
         }
         self.put_registers(vcpu);

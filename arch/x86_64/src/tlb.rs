@@ -6,8 +6,11 @@
 //!
 //! A VT-x without VPID empties the TLB at each entry and exit, so nothing is ever stale there.
 
+use alloc::boxed::Box;
+
 use paging::addr::{GuestPhys, GuestVirt, HostVirt};
 use paging::mem::{Stale, Tag, Tlb};
+use paging::shadow::MOST_CONTEXTS;
 use x86_64::VirtAddr;
 use x86_64::instructions::tlb;
 
@@ -30,9 +33,6 @@ impl Tlb<HostVirt> for Own {
     fn publish(&mut self) {}
 }
 
-/// How many tags there may be, with tag 0, which is no root's: as many as a word has bits.
-pub const TAGS: usize = u64::BITS as usize;
-
 /// The tag for what is translated without a root of the guest's: paging off, or nested tables.
 pub const NO_ROOT: Tag = Tag(0);
 
@@ -47,32 +47,37 @@ pub enum Flusher {
     Asid(&'static asid::Control),
 }
 
+/// How many tags there are: those of roots, and [`NO_ROOT`].
+pub const TAGS: usize = MOST_CONTEXTS as usize + 1;
+
 /// The TLB of the CPU on which a guest runs.
 #[derive(Debug)]
 pub struct GuestTlb {
     flusher: Flusher,
     /// The tag in use.
     current: Tag,
-    /// A bit for each tag but that one.
-    others: u64,
-    /// A bit for each tag under which something is stale.
-    stale: u64,
+    /// How often something was stale under every tag.
+    epoch: u64,
+    /// For each tag the epoch in which it was last in use, of which it knows all; 0 if everything under it is
+    /// stale.
+    seen: Box<[u64; TAGS]>,
 }
 
 impl GuestTlb {
-    /// The TLB of the guest that `flusher` belongs to.
+    /// The TLB of the guest that `flusher` belongs to, with nothing in it.
     #[must_use]
-    pub const fn new(flusher: Flusher) -> Self {
-        Self { flusher, current: NO_ROOT, others: !bit(NO_ROOT), stale: u64::MAX }
+    pub fn new(flusher: Flusher) -> Self {
+        let new = Self { flusher, current: NO_ROOT, epoch: 1, seen: Box::new([0; TAGS]) };
+        new.forget_current();
+        new
     }
 
-    /// The root with `tag`, which is below [`TAGS`], is used from now on.
+    /// The root with `tag` is used from now on.
     #[inline]
     pub fn switch(&mut self, tag: Tag) {
+        self.seen[place(self.current)] = self.epoch;
         self.current = tag;
-        self.others = !bit(tag);
-        if self.stale & bit(tag) != 0 {
-            self.stale &= self.others;
+        if self.seen[place(tag)] != self.epoch {
             self.forget_current();
         }
     }
@@ -89,13 +94,14 @@ impl GuestTlb {
     /// Something is stale under every tag; the one in use is told by the caller.
     #[inline(always)]
     const fn age(&mut self) {
-        self.stale = self.others;
+        self.epoch += 1;
     }
 }
 
-/// The bit of a tag.
-const fn bit(tag: Tag) -> u64 {
-    1 << (tag.0 as usize % TAGS)
+/// Where a tag stands among all.
+#[inline(always)]
+fn place(tag: Tag) -> usize {
+    usize::from(tag.0).min(TAGS - 1)
 }
 
 impl Tlb<GuestVirt> for GuestTlb {
@@ -111,7 +117,7 @@ impl Tlb<GuestVirt> for GuestTlb {
                 self.age();
                 control.forget_address(at);
             }
-            (Stale::Root(tag), _) if tag != self.current => self.stale |= bit(tag),
+            (Stale::Root(tag), _) if tag != self.current => self.seen[place(tag)] = 0,
             (Stale::Root(_), _) => self.forget_current(),
             (Stale::All, _) => {
                 self.age();

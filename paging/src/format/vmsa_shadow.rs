@@ -65,6 +65,7 @@ pub const fn window(at: Addr<Window>) -> InWindow {
 
 impl ShadowFormat<Self> for Stage1 {
     const ABSENT: u64 = 0;
+    const KEEPS_GLOBAL: bool = true;
 
     #[inline]
     fn shadow_leaf(_level: Level, raw: u64, to: Frame<HostPhys>, protect: bool) -> u64 {

@@ -74,6 +74,7 @@ const fn pat(level: Level) -> Bits {
 
 impl ShadowFormat<Self> for X64 {
     const ABSENT: u64 = 0;
+    const KEEPS_GLOBAL: bool = false;
 
     #[inline(always)]
     fn is_cached(shadow: u64) -> bool {

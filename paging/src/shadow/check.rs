@@ -13,6 +13,7 @@ use crate::entry::{Entry, Shadowed};
 use crate::format::{GuestFormat, ShadowFormat};
 use crate::mem::{Env, Memory, World};
 use crate::pool::PageId;
+use crate::shadow::contexts::Context;
 use crate::shadow::page::{Page, RootUse, Slot, Source};
 use crate::shadow::reverse::Refs;
 use crate::shadow::{NODES, Shadow};
@@ -213,7 +214,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         for (page, described) in self.used() {
             self.check_list(&described.parents, parents.get(&page.number()), "parents", page)?;
             let mut uses = Vec::new();
-            for (guest, pages) in self.contexts.live() {
+            for &Context { guest, pages, .. } in self.contexts.live() {
                 for half in 0..pages.len() {
                     if pages[half] == Some(page) {
                         uses.push((G::base(&self.regime, half), guest[half].page_offset()));

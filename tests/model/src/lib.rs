@@ -44,6 +44,8 @@ pub struct Config<R> {
     pub backing: u64,
     /// Frames for tables.
     pub frames: u32,
+    /// How many sets of roots are kept.
+    pub contexts: u16,
     /// The largest leaf.
     pub largest: Level,
     /// What the registers of the MMU say at first.
@@ -60,6 +62,7 @@ impl<R> Config<R> {
             base: RAM,
             backing: BACKING,
             frames: 64,
+            contexts: 32,
             largest: Level::BLOCK_1G,
             regime,
             switches: SwitchSet::DEFAULT,

@@ -326,6 +326,7 @@ fn configure<A: Arch>(config: &mut Config<A::Regime>, word: &str) {
     let (name, value) = word.split_once('=').unwrap_or_else(|| panic!("no setting: {word}"));
     match name {
         "frames" => config.frames = number(value) as u32,
+        "contexts" => config.contexts = number(value) as u16,
         "ram" => config.ram = number(value.trim_end_matches('M')) << 20,
         "with" => config.switches = config.switches.with(switch(value)),
         "without" => config.switches = config.switches.without(switch(value)),

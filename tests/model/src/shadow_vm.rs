@@ -6,7 +6,7 @@ use paging::addr::{Gpa, Gva, Level};
 use paging::attrs::{Access, Kind};
 use paging::fault::{Fault, GuestFault, Verdict};
 use paging::mem::{Entries, Memory};
-use paging::shadow::{HardwareRoots, MIN_FRAMES, Shadow};
+use paging::shadow::{Capacity, HardwareRoots, MIN_FRAMES, Shadow};
 use paging::sim::{Mmu, Parts, Reached};
 use paging::switch::SwitchSet;
 use paging::walk::{self, Step, Translation};
@@ -40,8 +40,9 @@ impl<A: Arch> ShadowVm<A> {
         let parts = Parts::new(config.layout(), config.frames, A::STAGE);
         // A pool may have fewer frames than a shadow asks for, to see what happens at its end.
         let frames = MIN_FRAMES.max(config.frames as usize);
-        let Config { largest, regime, switches, .. } = *config;
-        let shadow = Shadow::new(config.layout(), largest, regime, frames, switches)
+        let Config { largest, regime, switches, contexts, .. } = *config;
+        let capacity = Capacity { frames, contexts };
+        let shadow = Shadow::new(config.layout(), largest, regime, capacity, switches)
             .expect("there are frames enough");
         Self {
             parts,

@@ -207,12 +207,14 @@ fn config<A: Random>() -> impl Strategy<Value = Config<A::Regime>> {
         1 => Just(SwitchSet::NONE),
         3 => any::<u8>().prop_map(SwitchSet::from_bits),
     ];
-    (frames, largest, ram, A::regime(), switches).prop_map(
-        |(frames, largest, (ram, base, backing), regime, switches)| Config {
+    let contexts = select(vec![2_u16, 3, 8, 32]);
+    (frames, contexts, largest, ram, A::regime(), switches).prop_map(
+        |(frames, contexts, largest, (ram, base, backing), regime, switches)| Config {
             ram,
             base,
             backing,
             frames,
+            contexts,
             largest,
             regime,
             switches,
