@@ -153,6 +153,11 @@ fn step_names() -> Vec<&'static str> {
 }
 
 impl Steps {
+    /// Whether nothing is asked for.
+    pub(crate) const fn is_usual(&self) -> bool {
+        self.without.is_empty() && self.with.is_empty()
+    }
+
     /// What they amount to: steps that are asked for are there whatever was left out.
     pub(crate) fn switches(&self) -> SwitchSet {
         let named = |names: &[String], switch: Switch| {

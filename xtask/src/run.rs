@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::arch::Arch;
 use crate::build;
 use crate::bundle::Settings;
-use crate::cli::{Bochs, How, Qemu, What};
+use crate::cli::{Bochs, How, Paging, Qemu, What};
 use crate::computer::{Accel, Computer, Program};
 use crate::emu::{self, Boot, Medium, Ran};
 use crate::image::Image;
@@ -144,6 +144,10 @@ fn run(computer: Computer, options: &How) -> Result<u8> {
 /// Reads the options and the manifest they lead to, and checks all that can be checked before
 /// anything is built.
 pub(crate) fn plan(arch: Arch, options: &What) -> Result<Plan> {
+    ensure!(
+        options.paging == Paging::Shadow || options.steps.is_usual(),
+        "--without and --with choose among the steps of shadow paging: add --paging shadow"
+    );
     let guest = options.guest.as_deref().unwrap_or(GUEST);
     if options.guest.is_some() {
         build::check_guest(guest)?;

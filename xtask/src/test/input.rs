@@ -26,7 +26,7 @@ const fn input(name: &'static str, options: &'static [&'static str], says: &'sta
     Input { name, options, says }
 }
 
-const INPUTS: [Input; 21] = [
+const INPUTS: [Input; 23] = [
     input("unknown guest", &["qemu", "--guest", "nonesuch"], "the guests are: "),
     input("unknown option", &["qemu", "--nonesuch"], "--nonesuch"),
     input("unknown machine", &["qemu", "--machine", "no/such.toml"], "no/such.toml"),
@@ -38,6 +38,8 @@ const INPUTS: [Input; 21] = [
     input("too little memory", &["qemu", "--mem", "2MiB"], "give the guest more with --mem"),
     input("image and guest", &["qemu", "--image", "a", "--guest", "b"], "cannot be used with"),
     input("unknown paging", &["qemu", "--paging", "nonesuch"], "nested, shadow"),
+    input("unknown step", &["qemu", "--without", "luck"], "reverse-map, native-faults"),
+    input("steps of nested paging", &["qemu", "--without", "all"], "add --paging shadow"),
     input("unknown instruction set", &["qemu", "--arch", "riscv"], "aarch64, x86_64"),
     input("unknown accelerator", &["qemu", "--accel", "magic"], "tcg, kvm"),
     input("KVM on Arm", &["qemu", "--accel", "kvm"], "--arch x86_64"),
