@@ -154,11 +154,38 @@ pub trait ShadowFormat<G: GuestFormat>: Format {
     }
     /// The shadow of the guest leaf `raw` of `level`, at `to`. With `protect`, stores exit.
     fn shadow_leaf(level: Level, raw: u64, to: Frame<HostPhys>, protect: bool) -> u64;
-    /// What [`shadow_leaf`](Self::shadow_leaf) makes of `raw` without protection, when its frame stands
-    /// `distance` bytes behind its own address, modulo 2^64.
-    fn moved_leaf(raw: u64, distance: u64) -> u64;
-    /// The part with number `part` of guest block `raw` of `level`, as a leaf one level below.
-    fn part(level: Level, raw: u64, part: Index) -> u64;
+    /// What the shadow of a [plain page](GuestFormat::is_plain_page) copies from it.
+    const COPIED: u64;
+    /// What that shadow has besides, if it is the same for all plain pages that are `all` and'ed and
+    /// `any` or'ed.
+    fn besides(all: u64, any: u64) -> Option<u64>;
+    /// What [`shadow_leaf`](Self::shadow_leaf) makes of the plain page `raw` without protection, when its
+    /// frame stands `distance` bytes behind its own address, modulo 2^64.
+    #[inline(always)]
+    fn moved_leaf(raw: u64, distance: u64) -> u64 {
+        let besides = Self::besides(raw, raw).unwrap_or_default();
+        Self::copied_leaf(raw, distance.wrapping_add(besides))
+    }
+    /// The same for the sum of the distance and of what the leaf has [besides](Self::besides).
+    #[inline(always)]
+    fn copied_leaf(raw: u64, sum: u64) -> u64 {
+        (raw & Self::COPIED).wrapping_add(sum)
+    }
+    /// Whether `shadow`, an entry of a leaf table, may be a leaf that maps RAM. A test of bits that all must
+    /// be set: what is true of two entries is true of both and'ed.
+    fn may_map(shadow: u64) -> bool;
+    /// The frame that it maps. For one that maps no RAM it is none of RAM, and it may be none of RAM for one that
+    /// is store-protected.
+    fn mapped_frame(shadow: u64) -> Frame<HostPhys>;
+    /// The first part of the guest's block `raw` of `level`, as a leaf one level below. The others differ by
+    /// their addresses, which stand in their own place.
+    fn first_part(level: Level, raw: u64) -> u64;
+    /// The part with number `part` of that block.
+    #[inline]
+    fn part(level: Level, raw: u64, part: Index) -> u64 {
+        let size = level.below().map_or(0, Level::size);
+        Self::first_part(level, raw) + part.get() as u64 * size
+    }
     /// The same leaf with its store protection changed.
     fn protect_leaf(shadow: u64, protect: bool) -> u64;
     /// The shadow of a guest leaf whose frame is not RAM: exits with the guest-physical address.

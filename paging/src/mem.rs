@@ -25,6 +25,12 @@ pub trait Entries {
     fn group(&self, group: Group) -> [u64; GROUP] {
         core::array::from_fn(|member| self.get(group.member(member)))
     }
+    /// The descriptors of a group, and all of them or'ed, unless that is 0.
+    #[inline(always)]
+    fn used_group(&self, group: Group) -> Option<Used> {
+        let used = Used::new(self.group(group));
+        (used.any != 0).then_some(used)
+    }
     /// Replaces the descriptors of a group, each written whole.
     #[inline(always)]
     fn set_group(&self, group: Group, raw: [u64; GROUP]) {
@@ -36,6 +42,31 @@ pub trait Entries {
 
 /// Descriptors of a group.
 pub const GROUP: usize = 8;
+
+/// The descriptors of a group that has any.
+#[derive(Clone, Copy, Debug)]
+pub struct Used {
+    /// Each of them.
+    pub raw: [u64; GROUP],
+    /// All of them or'ed.
+    pub any: u64,
+}
+
+impl Used {
+    /// The group of these.
+    #[inline(always)]
+    #[must_use]
+    pub fn new(raw: [u64; GROUP]) -> Self {
+        Self { raw, any: raw.iter().fold(0, |any, raw| any | raw) }
+    }
+
+    /// All of them and'ed.
+    #[inline(always)]
+    #[must_use]
+    pub fn all(&self) -> u64 {
+        self.raw.iter().fold(u64::MAX, |all, raw| all & raw)
+    }
+}
 
 /// Eight neighbouring descriptors of a table: what a loop over a whole table takes at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,6 +111,9 @@ pub trait Memory {
     fn clear(&self, page: PageId) {
         self.table(page).clear();
     }
+    /// Takes note that `page`, which is zero, is handed out.
+    #[inline(always)]
+    fn hand_out(&self, _page: PageId) {}
     /// A frame of guest RAM, unless `frame` is none.
     fn guest(&self, frame: Frame<GuestPhys>) -> Option<&Self::Guest>;
 }

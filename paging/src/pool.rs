@@ -40,21 +40,27 @@ impl PageId {
 pub struct OutOfFrames;
 
 /// A stack of free frames, made once; taking and giving back never allocate.
+///
+/// A frame that is given back is zero, since whoever gives a table up looks at its entries anyway: most of
+/// them are zero already. So only a frame that was never handed out has to be cleared.
 #[derive(Debug)]
 pub struct Pool {
     free: Vec<u32>,
     size: usize,
     least: usize,
+    /// The frames from this number on were never handed out.
+    fresh: u32,
 }
 
 impl Pool {
     /// A pool of `size` frames, numbered from 1, all free.
     #[must_use]
     pub fn new(size: u32) -> Self {
-        Self { free: (1..=size).rev().collect(), size: size as usize, least: size as usize }
+        let free = (1..=size).rev().collect();
+        Self { free, size: size as usize, least: size as usize, fresh: 1 }
     }
 
-    /// Takes a frame and makes it zero.
+    /// Takes a frame, which is zero.
     ///
     /// # Errors
     ///
@@ -62,11 +68,16 @@ impl Pool {
     pub fn alloc(&mut self, memory: &impl Memory) -> Result<PageId, OutOfFrames> {
         let page = PageId(self.free.pop().ok_or(OutOfFrames)?);
         self.least = self.least.min(self.free.len());
-        memory.clear(page);
+        if page.0 >= self.fresh {
+            // Frames that were given back lie above those that never were taken.
+            self.fresh = page.0 + 1;
+            memory.clear(page);
+        }
+        memory.hand_out(page);
         Ok(page)
     }
 
-    /// Gives a frame back. No table entry and no TLB names it any more.
+    /// Gives a frame back, which is zero. No table entry and no TLB names it any more.
     pub fn free(&mut self, page: PageId) {
         debug_assert!(!self.free.contains(&page.0), "{page:?} is free already");
         self.free.push(page.0);

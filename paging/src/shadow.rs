@@ -57,6 +57,7 @@ mod evict;
 mod fill;
 mod lately;
 mod leaves;
+mod mapped;
 mod page;
 mod page_fault;
 mod reverse;

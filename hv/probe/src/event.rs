@@ -145,6 +145,10 @@ events! {
     Split "blocks_split" Kind::Counter;
     /// Blocks that became whole again.
     Join "blocks_joined" Kind::Counter;
+    /// Leaves that the reverse map had, when all leaves of a frame or block were to be changed.
+    ReverseFound "rmap_found" Kind::Counter;
+    /// Shadow entries that were searched for them where there is no reverse map.
+    ReverseScanned "rmap_scanned" Kind::Counter;
     /// Shadow tables given up to make room.
     Evict "shadows_evicted" Kind::Counter;
     /// Shadow tables given up because their guest table seemed to be something else by now.

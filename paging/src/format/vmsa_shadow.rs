@@ -18,7 +18,7 @@
 //! stage 2 is asked: what the guest's tables refuse faults into the guest, what they allow exits
 //! with the guest-physical address in HPFAR_EL2. A *table* in the hole exits on every access.
 
-use crate::addr::{Addr, Frame, Gpa, GuestPhys, HostPhys, Hpa, Index, Level, Window};
+use crate::addr::{Addr, Frame, Gpa, GuestPhys, HostPhys, Hpa, Level, Window};
 use crate::entry::Shadowed;
 use crate::format::vmsa_stage1::{ADDRESS, Bits, Stage1};
 use crate::format::{Format, ShadowFormat};
@@ -73,17 +73,29 @@ impl ShadowFormat<Self> for Stage1 {
         raw & Bits::LEAF.bits() | address | if protect { ALIAS } else { 0 }
     }
 
+    const COPIED: u64 = Bits::LEAF.bits() | ADDRESS;
+
     #[inline(always)]
-    fn moved_leaf(raw: u64, distance: u64) -> u64 {
-        (raw & (Bits::LEAF.bits() | ADDRESS)).wrapping_add(distance)
+    fn besides(_all: u64, _any: u64) -> Option<u64> {
+        Some(0)
+    }
+
+    #[inline(always)]
+    fn may_map(shadow: u64) -> bool {
+        shadow & Bits::TABLE.bits() == Bits::TABLE.bits()
+    }
+
+    /// RAM is in the first window alone.
+    #[inline(always)]
+    fn mapped_frame(shadow: u64) -> Frame<HostPhys> {
+        Addr::from_bits(shadow & ADDRESS).frame()
     }
 
     #[inline]
-    fn part(level: Level, raw: u64, part: Index) -> u64 {
+    fn first_part(level: Level, raw: u64) -> u64 {
         let Some(below) = level.below() else { return Self::ABSENT };
         let form = if below == Level::PAGE { Bits::TABLE } else { Bits::VALID };
-        let to = Addr::<GuestPhys>::from_bits(raw & ADDRESS).align_down(level).bits()
-            + ((part.get() as u64) << below.shift());
+        let to = Addr::<GuestPhys>::from_bits(raw & ADDRESS).align_down(level).bits();
         let attrs = raw & (Bits::LEAF - Bits::TABLE).bits();
         attrs | to | form.bits()
     }

@@ -19,7 +19,7 @@
 //! CR0.WP is set while a shadow is in use. Accessed flags are always set in shadows, and dirty ones in
 //! their leaves, so the hardware writes nothing into them. No leaf is global.
 
-use crate::addr::{Addr, Frame, GuestPhys, HostPhys, Index, Level};
+use crate::addr::{Addr, Frame, GuestPhys, HostPhys, Level};
 use crate::entry::{Entry, Shadowed};
 use crate::format::x64::{ADDRESS, Bits, X64};
 use crate::format::{Format, ShadowFormat};
@@ -49,6 +49,8 @@ const TABLE: Bits =
     Bits::PRESENT.union(Bits::WRITABLE).union(Bits::USER).union(Bits::EXECUTE_DISABLE);
 /// What every shadow leaf has.
 const USED: u64 = Bits::ACCESSED.union(Bits::DIRTY).bits();
+/// What a guest's leaf has that may be written, and was.
+const WRITTEN: u64 = Bits::WRITABLE.union(Bits::DIRTY).bits();
 /// From D to R/W.
 const DIRTY_TO_WRITABLE: u32 = 5;
 /// From R/W to [`MAY_WRITE`].
@@ -94,17 +96,29 @@ impl ShadowFormat<Self> for X64 {
         Self::protect_leaf(copied | to.start().bits() & ADDRESS, protect)
     }
 
+    const COPIED: u64 = LEAF.bits() | ADDRESS;
+
     #[inline(always)]
-    fn moved_leaf(raw: u64, distance: u64) -> u64 {
-        let copied = raw & (LEAF.bits() | ADDRESS) | writable(raw) | USED;
-        copied.wrapping_add(distance)
+    fn besides(all: u64, any: u64) -> Option<u64> {
+        let written = |raw| raw & WRITTEN == WRITTEN;
+        (written(all) || !written(any)).then(|| USED | writable(all))
+    }
+
+    #[inline(always)]
+    fn may_map(shadow: u64) -> bool {
+        Self::is_live(shadow)
+    }
+
+    /// A reserved bit is one of an address that is not RAM's.
+    #[inline(always)]
+    fn mapped_frame(shadow: u64) -> Frame<HostPhys> {
+        Addr::from_bits(shadow & ADDRESS).frame()
     }
 
     #[inline]
-    fn part(level: Level, raw: u64, part: Index) -> u64 {
+    fn first_part(level: Level, raw: u64) -> u64 {
         let Some(below) = level.below() else { return Self::ABSENT };
-        let to = Addr::<GuestPhys>::from_bits(raw & ADDRESS).align_down(level).bits()
-            + ((part.get() as u64) << below.shift());
+        let to = Addr::<GuestPhys>::from_bits(raw & ADDRESS).align_down(level).bits();
         let moved = pat(level).union(Bits::LARGE);
         let mut bits = Bits::from_bits_retain(raw & !ADDRESS) - moved;
         bits.set(Bits::LARGE, below != Level::PAGE);

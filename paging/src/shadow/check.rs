@@ -17,7 +17,7 @@ use crate::shadow::contexts::Context;
 use crate::shadow::page::{Page, RootUse, Slot, Source};
 use crate::shadow::reverse::Refs;
 use crate::shadow::{NODES, Shadow};
-use crate::switch::Switches;
+use crate::switch::{Switch, Switches};
 
 /// Slots by the thing that they refer to.
 type Listed<K> = BTreeMap<K, Vec<u32>>;
@@ -100,7 +100,9 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
                         let Some(record) = self.leaf_record(level, to) else {
                             return Err(format!("{page:?}[{}] maps no RAM", index.get()));
                         };
-                        leaves.entry((level, record)).or_default().push(slot.bits());
+                        if self.switches.has(Switch::ReverseMap) {
+                            leaves.entry((level, record)).or_default().push(slot.bits());
+                        }
                     }
                     Shadowed::Table(to) => {
                         let Some(next) = world.memory.page_of(to) else {

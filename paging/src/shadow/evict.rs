@@ -2,11 +2,11 @@
 
 use probe::{Event, Probe};
 
-use crate::addr::{Frame, GuestPhys, Index, Level};
+use crate::addr::{Frame, GuestPhys, Level};
 use crate::entry::Entry;
 use crate::format::{GuestFormat, ShadowFormat};
 use crate::layout::Backing;
-use crate::mem::{Entries, Env, Memory, World};
+use crate::mem::{Entries, Env, GROUP, Group, Memory, World};
 use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::page::{Page, Slot, Source};
 use crate::shadow::{MIN_FRAMES, Shadow};
@@ -83,13 +83,10 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         let described = self.pages[page.number() as usize];
         // From here on no list of shadow pages finds it.
         self.delist(world, page, described);
-        for index in Index::all() {
-            let slot = Slot::new(page, index);
-            let entry = self.entry(world, slot);
-            if S::is_live(entry) {
-                world.memory.table(page).set(index, S::ABSENT);
-                self.release(world, slot, described.level, entry);
-            }
+        if described.level == Level::PAGE {
+            self.drain_leaves(world, page);
+        } else {
+            self.drain_table(world, page, described.level);
         }
         self.pages[page.number() as usize] = Page::FREE;
         self.stores.changes.count();
@@ -100,6 +97,18 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
             Event::ShRemoveTable
         };
         world.probe.stop(event, span);
+    }
+
+    /// Takes every entry out of `page`, a table of tables and blocks.
+    fn drain_table<E: Env>(&mut self, world: &mut World<'_, E>, page: PageId, level: Level) {
+        let table = world.memory.table(page);
+        for group in Group::all() {
+            let Some(used) = table.used_group(group) else { continue };
+            table.set_group(group, [S::ABSENT; GROUP]);
+            for (member, &entry) in used.raw.iter().enumerate().filter(|(_, raw)| **raw != 0) {
+                self.release(world, Slot::new(page, group.member(member)), level, entry);
+            }
+        }
     }
 
     /// Takes `page` out of the list of its frame or block, and what that means for the frame.

@@ -8,7 +8,6 @@ use crate::fault::{GuestFault, Verdict};
 use crate::format::{GuestFormat, ShadowFormat};
 use crate::mem::{Entries, Env, Group, Memory, World};
 use crate::pool::{OutOfFrames, PageId};
-use crate::shadow::leaves::any_live;
 use crate::shadow::page::{Page, Slot, Source};
 use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Shadow};
 use crate::switch::Switches;
@@ -189,10 +188,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
 
     /// Makes the leaves that map a whole block unknown, so that they are split when they are used.
     fn forget_blocks<E: Env>(&mut self, world: &mut World<'_, E>, level: Level, index: usize) {
-        while let Some(slot) =
-            self.records[level.number()].get(index).and_then(|record| record.leaves.any())
-        {
-            self.replace(world, Slot::from_bits(slot), S::unknown(level, S::ABSENT));
+        while let Some(slot) = self.any_leaf(world, level, index) {
+            self.replace(world, slot, S::unknown(level, S::ABSENT));
             world.probe.count(Event::Split, 1);
         }
     }
@@ -216,21 +213,13 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         protect: bool,
     ) {
         let Some(index) = self.reach.ram_index(frame) else { return };
-        let Some(leaves) = self.records[0].get(index).map(|record| record.leaves) else { return };
-        if leaves.is_empty() {
-            return;
-        }
-        // The lists are not touched below; they are put aside so that `self` can be.
-        let nodes = core::mem::replace(&mut self.nodes, super::reverse::Nodes::NONE);
-        leaves.each(&nodes, |slot| {
-            let slot = Slot::from_bits(slot);
-            let old = self.entry(world, slot);
+        self.each_leaf(world, index, |shadow, world, slot| {
+            let old = shadow.entry(world, slot);
             let new = S::protect_leaf(old, protect);
             if new != old {
-                self.write(world, slot, new);
+                shadow.write(world, slot, new);
             }
         });
-        self.nodes = nodes;
     }
 
     /// A page of the parts of the guest's block `block`. A frame was reserved.
@@ -284,14 +273,11 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
             Event::ShMapAndValidate
         } else {
             for group in Group::all() {
-                let raw = guest.group(group);
-                if any_live::<G>(&raw) {
-                    for (member, &raw) in
-                        raw.iter().enumerate().filter(|(_, raw)| G::is_live(**raw))
-                    {
-                        let slot = Slot::new(page, group.member(member));
-                        self.fill_entry(world, slot, level, raw);
-                    }
+                let Some(used) = guest.used_group(group) else { continue };
+                for (member, &raw) in
+                    used.raw.iter().enumerate().filter(|(_, raw)| G::is_live(**raw))
+                {
+                    self.fill_entry(world, Slot::new(page, group.member(member)), level, raw);
                 }
             }
             Event::ShFillTable

@@ -1,18 +1,24 @@
-//! Leaf tables whole: their entries are derived eight at a time.
+//! Leaf tables whole: filled, and given up.
+//!
+//! These loops decide what a fill and the end of an address space cost, since nearly all entries stand in
+//! leaf tables. Entries are taken eight at a time: a group without any is passed at one look, and one more
+//! tells whether all are of the common kind. Of that kind an entry costs its place among the records, and one look
+//! at its record for the protection and one for the reverse map; whatever else can be is one branch to code that
+//! stands elsewhere. What does not change is held in fields that become registers.
 
 use core::marker::PhantomData;
 
 use probe::{Event, Probe};
 
 use crate::addr::{GuestPhys, Level};
-use crate::entry::Entry;
+use crate::entry::{Entry, Shadowed};
 use crate::format::{GuestFormat, ShadowFormat};
-use crate::mem::{Entries, Env, GROUP, Group, Memory, World};
+use crate::mem::{Entries, Env, GROUP, Group, Memory, Used, World};
 use crate::pool::PageId;
 use crate::shadow::page::Slot;
 use crate::shadow::reverse::Nodes;
 use crate::shadow::{Record, Shadow};
-use crate::switch::Switches;
+use crate::switch::{Switch, Switches};
 
 impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     /// Derives the entries of the new, empty leaf table `page` from `guest`.
@@ -22,11 +28,10 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         page: PageId,
         guest: &<E::Memory as Memory>::Guest,
     ) {
-        let mut filler = self.leaf_filler(world, page);
+        let (mut leaves, table) = (self.leaves(page), world.memory.table(page));
         for group in Group::all() {
-            let raw = guest.group(group);
-            if any_live::<G>(&raw) {
-                filler.fill_group(world.probe, group, raw);
+            if let Some(used) = guest.used_group(group) {
+                table.set_group(group, leaves.fill(world.probe, group, &used));
             }
         }
     }
@@ -40,81 +45,99 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         level: Level,
         block: u64,
     ) {
-        let mut filler = self.leaf_filler(world, page);
+        let (mut leaves, table) = (self.leaves(page), world.memory.table(page));
         for group in Group::all() {
-            let parts = core::array::from_fn(|member| S::part(level, block, group.member(member)));
-            filler.fill_group(world.probe, group, parts);
+            let parts = |member| S::part(level, block, group.member(member));
+            let used = Used::new(core::array::from_fn(parts));
+            table.set_group(group, leaves.fill(world.probe, group, &used));
         }
     }
 
-    /// What fills the new, empty leaf table `page`.
-    fn leaf_filler<'w, E: Env>(
-        &'w mut self,
-        world: &World<'w, E>,
-        page: PageId,
-    ) -> LeafFiller<'w, G, S, <E::Memory as Memory>::Table> {
-        let Self { reach: layout, regime, records, nodes, .. } = self;
-        LeafFiller {
-            table: world.memory.table(page),
+    /// Takes every entry out of the leaf table `page`, to which nothing leads.
+    pub(super) fn drain_leaves<E: Env>(&mut self, world: &World<'_, E>, page: PageId) {
+        let listed = self.switches.has(Switch::ReverseMap);
+        let (mut leaves, table) = (self.leaves(page), world.memory.table(page));
+        for group in Group::all() {
+            if let Some(used) = table.used_group(group) {
+                table.set_group(group, [S::ABSENT; GROUP]);
+                if listed {
+                    leaves.drain(group, &used);
+                }
+            }
+        }
+    }
+
+    /// What fills and drains the leaf table `page`.
+    #[inline(always)]
+    fn leaves(&mut self, page: PageId) -> Leaves<'_, G, S, C> {
+        let Self { reach: layout, regime, records, nodes, switches, .. } = self;
+        Leaves {
             page,
             records: records[0].get_mut(..layout.frames() as usize).unwrap_or_default(),
             nodes,
             ram: layout.ram().number(),
+            host: layout.backing().number(),
             distance: layout.distance(),
             output_bits: G::output_bits(regime),
+            switches: *switches,
             formats: PhantomData,
         }
     }
 }
 
-/// Fills a leaf table.
-///
-/// This decides what a fill costs. What does not change is held in fields that become registers; one
-/// look at a frame's record serves the reverse map and the protection; the common case has
-/// one branch for each thing that can be otherwise.
-struct LeafFiller<'w, G, S, T> {
-    table: &'w T,
+/// The entries of one leaf table, and what they refer to.
+struct Leaves<'w, G, S, C> {
     page: PageId,
     /// The records of the guest's RAM.
     records: &'w mut [Record],
     nodes: &'w mut Nodes,
     /// The number of RAM's first frame.
     ram: u64,
+    /// The number of the host's frame behind it.
+    host: u64,
     /// How far a frame of RAM stands behind its own address.
     distance: u64,
     output_bits: u32,
+    switches: C,
     formats: PhantomData<(G, S)>,
 }
 
-impl<G: GuestFormat, S: ShadowFormat<G>, T: Entries> LeafFiller<'_, G, S, T> {
-    /// Derives the entries of a group, which were empty, from the guest's.
+impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Leaves<'_, G, S, C> {
+    /// The shadows of the guest's entries of a group, noted in the reverse map.
     #[inline(always)]
-    fn fill_group(&mut self, probe: &mut impl Probe, group: Group, raw: [u64; GROUP]) {
-        let entries = if G::is_plain_page(raw.iter().fold(u64::MAX, |all, raw| all & raw)) {
-            self.derive_each(probe, group, raw, |_| true)
-        } else {
-            self.derive_each(probe, group, raw, G::is_plain_page)
+    fn fill(&mut self, probe: &mut impl Probe, group: Group, guest: &Used) -> [u64; GROUP] {
+        let all = guest.all();
+        let (true, Some(besides)) = (G::is_plain_page(all), S::besides(all, guest.any)) else {
+            return self.fill_mixed(probe, group, guest.raw);
         };
-        self.table.set_group(group, entries);
+        let moved = self.distance.wrapping_add(besides);
+        let mut entries = guest.raw;
+        for (member, entry) in entries.iter_mut().enumerate() {
+            let span = probe.start();
+            *entry = self.plain(Slot::new(self.page, group.member(member)), *entry, moved);
+            probe.stop(Event::L1ePropagate, span);
+            probe.count(Event::ShadowEntries, 1);
+        }
+        entries
     }
 
-    /// The shadows of a group's entries. `is_plain` tells whether one is a page with its accessed flag.
-    #[inline(always)]
-    fn derive_each(
+    /// The same for entries of several kinds.
+    #[inline(never)]
+    fn fill_mixed(
         &mut self,
         probe: &mut impl Probe,
         group: Group,
-        raw: [u64; GROUP],
-        is_plain: impl Fn(u64) -> bool,
+        guest: [u64; GROUP],
     ) -> [u64; GROUP] {
-        let mut entries = raw;
+        let mut entries = guest;
         for (member, entry) in entries.iter_mut().enumerate() {
             let span = probe.start();
             let slot = Slot::new(self.page, group.member(member));
-            *entry = if is_plain(*entry) {
-                self.derive_plain(slot, *entry)
-            } else {
-                other_leaf::<G, S>(self.output_bits, *entry)
+            *entry = match S::besides(*entry, *entry) {
+                Some(besides) if G::is_plain_page(*entry) => {
+                    self.plain(slot, *entry, self.distance.wrapping_add(besides))
+                }
+                _ => self.other(*entry),
             };
             probe.stop(Event::L1ePropagate, span);
             probe.count(Event::ShadowEntries, 1);
@@ -122,40 +145,88 @@ impl<G: GuestFormat, S: ShadowFormat<G>, T: Entries> LeafFiller<'_, G, S, T> {
         entries
     }
 
-    /// The shadow of a page with its accessed flag, entered in the reverse map.
+    /// The shadow of a page with its accessed flag: `moved` is what it has besides what the guest's has.
     #[inline(always)]
-    fn derive_plain(&mut self, slot: Slot, raw: u64) -> u64 {
+    fn plain(&mut self, slot: Slot, raw: u64, moved: u64) -> u64 {
+        let place = G::plain_frame(raw).number().wrapping_sub(self.ram);
+        match self.records.get_mut(place as usize) {
+            Some(record) if record.shadows == 0 => {
+                let listed = self.switches.has(Switch::ReverseMap);
+                if listed && !record.leaves.add_in_place(slot.bits()) {
+                    record.leaves.add_to_nodes(self.nodes, slot.bits());
+                }
+                S::copied_leaf(raw, moved)
+            }
+            _ => self.uncommon(slot, raw, moved),
+        }
+    }
+
+    /// The same where the page is a table, or not RAM.
+    #[cold]
+    #[inline(never)]
+    fn uncommon(&mut self, slot: Slot, raw: u64, moved: u64) -> u64 {
         let place = G::plain_frame(raw).number().wrapping_sub(self.ram);
         match self.records.get_mut(place as usize) {
             Some(record) => {
-                record.leaves.add(self.nodes, slot.bits());
-                let leaf = S::moved_leaf(raw, self.distance);
-                if record.shadows == 0 { leaf } else { protected::<G, S>(leaf) }
+                if self.switches.has(Switch::ReverseMap) {
+                    record.leaves.add(self.nodes, slot.bits());
+                }
+                S::protect_leaf(S::copied_leaf(raw, moved), true)
             }
-            None => other_leaf::<G, S>(self.output_bits, raw),
+            None => self.other(raw),
         }
     }
-}
 
-/// Whether any entry of a group is live. Most entries of most tables are not.
-#[inline(always)]
-pub(super) fn any_live<G: GuestFormat>(raw: &[u64; GROUP]) -> bool {
-    G::is_live(raw.iter().fold(0, |all, raw| all | raw))
-}
+    /// The shadow of an entry that is no page of RAM with its accessed flag.
+    fn other(&self, raw: u64) -> u64 {
+        match G::decode::<GuestPhys>(Level::PAGE, raw) {
+            Entry::Leaf(to) if to.start().bits() >> self.output_bits != 0 => {
+                S::refused(Level::PAGE, raw)
+            }
+            Entry::Leaf(_) if !G::accessed(raw) => S::unaccessed(Level::PAGE, raw),
+            Entry::Leaf(to) => S::device_leaf(Level::PAGE, raw, to),
+            Entry::Hole | Entry::Table(_) => S::ABSENT,
+        }
+    }
 
-/// The shadow leaf `leaf` of a table.
-#[cold]
-fn protected<G: GuestFormat, S: ShadowFormat<G>>(leaf: u64) -> u64 {
-    S::protect_leaf(leaf, true)
-}
+    /// Takes the shadow's entries of a group out of the reverse map.
+    #[inline(always)]
+    fn drain(&mut self, group: Group, shadow: &Used) {
+        if !S::may_map(shadow.all()) {
+            return self.drain_mixed(group, shadow.raw);
+        }
+        for (member, &entry) in shadow.raw.iter().enumerate() {
+            self.take_out(Slot::new(self.page, group.member(member)), entry);
+        }
+    }
 
-/// The shadow of an entry of a leaf table that is no page of RAM with its accessed flag.
-#[cold]
-fn other_leaf<G: GuestFormat, S: ShadowFormat<G>>(output_bits: u32, raw: u64) -> u64 {
-    match G::decode::<GuestPhys>(Level::PAGE, raw) {
-        Entry::Leaf(to) if to.start().bits() >> output_bits != 0 => S::refused(Level::PAGE, raw),
-        Entry::Leaf(_) if !G::accessed(raw) => S::unaccessed(Level::PAGE, raw),
-        Entry::Leaf(to) => S::device_leaf(Level::PAGE, raw, to),
-        Entry::Hole | Entry::Table(_) => S::ABSENT,
+    /// The same for entries of several kinds.
+    #[inline(never)]
+    fn drain_mixed(&mut self, group: Group, shadow: [u64; GROUP]) {
+        for (member, &entry) in shadow.iter().enumerate().filter(|(_, entry)| S::may_map(**entry)) {
+            self.take_out(Slot::new(self.page, group.member(member)), entry);
+        }
+    }
+
+    /// Takes the leaf `entry` out of the list of what it maps.
+    #[inline(always)]
+    fn take_out(&mut self, slot: Slot, entry: u64) {
+        let place = S::mapped_frame(entry).number().wrapping_sub(self.host);
+        let record = self.records.get_mut(place as usize);
+        if !record.is_some_and(|record| record.leaves.remove_in_place(slot.bits())) {
+            self.take_out_uncommon(slot, entry);
+        }
+    }
+
+    /// The same where the list has nodes, the leaf is protected, or there is none.
+    #[cold]
+    #[inline(never)]
+    fn take_out_uncommon(&mut self, slot: Slot, entry: u64) {
+        if let Shadowed::Leaf { to, .. } = S::shadowed(Level::PAGE, entry) {
+            let place = to.number().wrapping_sub(self.host);
+            if let Some(record) = self.records.get_mut(place as usize) {
+                record.leaves.remove(self.nodes, slot.bits());
+            }
+        }
     }
 }

@@ -317,10 +317,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         guest.set(leaf.index, raw);
         // What `derive` makes of it, and what `replace` does: its shadow was unknown, or leads to the frame.
         let slot = Slot::new(leaf.page, leaf.index);
-        if !G::accessed(leaf.raw)
-            && let Some(record) = self.records[0].get_mut(place.index)
-        {
-            record.leaves.add(&mut self.nodes, slot.bits());
+        if !G::accessed(leaf.raw) {
+            self.add_leaf(Level::PAGE, place.index, slot);
         }
         let host = Frame::from_number(self.reach.backing().number() + place.index as u64);
         let entry = S::shadow_leaf(Level::PAGE, raw, host, place.is_table);

@@ -12,13 +12,13 @@ const ITEMS: usize = 7;
 /// What tells a node's number from a slot.
 const NODE: u32 = 1 << 31;
 
-/// A list of slots, which are not 0 and below 2^31.
+/// A list of slots, which are not 0 and below 2^31: the first in the low half, the rest in the high one.
+///
+/// It is one word so that filling and giving up a table, which do little else for each entry, look at it
+/// once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(C)]
-pub(super) struct Refs {
-    first: u32,
-    rest: u32,
-}
+#[repr(transparent)]
+pub(super) struct Refs(u64);
 
 /// A node of an overflowing list. Slots fill it from the front; 0 is none.
 #[derive(Clone, Copy, Debug)]
@@ -91,17 +91,34 @@ impl Nodes {
 
 impl Refs {
     /// No slots.
-    pub(super) const EMPTY: Self = Self { first: 0, rest: 0 };
+    pub(super) const EMPTY: Self = Self(0);
+
+    #[inline(always)]
+    const fn new(first: u32, rest: u32) -> Self {
+        Self(first as u64 | (rest as u64) << u32::BITS)
+    }
+
+    /// A slot, or 0 if there is none.
+    #[inline(always)]
+    const fn first(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// The other slot or the head of the nodes that have the others, or 0 if there is none.
+    #[inline(always)]
+    const fn rest(self) -> u32 {
+        (self.0 >> u32::BITS) as u32
+    }
 
     /// Whether there are none.
-    #[inline]
+    #[inline(always)]
     pub(super) const fn is_empty(&self) -> bool {
-        self.first == 0
+        self.0 == 0
     }
 
     /// Whether there is one.
     pub(super) const fn only(&self) -> Only {
-        match (self.first, self.rest) {
+        match (self.first(), self.rest()) {
             (0, _) => Only::Nobody,
             (slot, 0) => Only::One(slot),
             _ => Only::Several,
@@ -110,71 +127,95 @@ impl Refs {
 
     /// Any of them.
     pub(super) const fn any(&self) -> Option<u32> {
-        if self.first == 0 { None } else { Some(self.first) }
+        if self.is_empty() { None } else { Some(self.first()) }
     }
 
     /// Adds `slot`.
     #[inline]
     pub(super) fn add(&mut self, nodes: &mut Nodes, slot: u32) {
-        if self.first == 0 {
-            self.first = slot;
-        } else if self.rest == 0 {
-            self.rest = slot;
-        } else {
-            self.add_more(nodes, slot);
+        if !self.add_in_place(slot) {
+            self.add_to_nodes(nodes, slot);
         }
     }
 
+    /// Adds `slot` if that takes no node; returns whether it did.
+    #[inline(always)]
+    pub(super) fn add_in_place(&mut self, slot: u32) -> bool {
+        if self.is_empty() {
+            *self = Self::new(slot, 0);
+        } else if self.rest() == 0 {
+            *self = Self::new(self.first(), slot);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Adds `slot` to a list that has two or more.
     #[cold]
-    fn add_more(&mut self, nodes: &mut Nodes, slot: u32) {
-        if self.rest & NODE == 0 {
-            let mut items = [0; ITEMS];
-            items[0] = self.rest;
+    #[inline(never)]
+    pub(super) fn add_to_nodes(&mut self, nodes: &mut Nodes, slot: u32) {
+        let (first, rest) = (self.first(), self.rest());
+        let mut items = [0; ITEMS];
+        if rest & NODE == 0 {
+            items[0] = rest;
             items[1] = slot;
-            self.rest = nodes.take(items, 0);
-        } else if let Some(item) = nodes.at_mut(self.rest).items.iter_mut().find(|item| **item == 0)
-        {
+            *self = Self::new(first, nodes.take(items, 0));
+        } else if let Some(item) = nodes.at_mut(rest).items.iter_mut().find(|item| **item == 0) {
             *item = slot;
         } else {
-            let mut items = [0; ITEMS];
             items[0] = slot;
-            self.rest = nodes.take(items, self.rest);
+            *self = Self::new(first, nodes.take(items, rest));
         }
     }
 
     /// Takes `slot` out, which is in.
     #[inline]
     pub(super) fn remove(&mut self, nodes: &mut Nodes, slot: u32) {
-        if self.first == slot {
-            self.first = self.take_rest(nodes);
-        } else if self.rest == slot {
-            self.rest = 0;
+        if self.remove_in_place(slot) {
+        } else if self.first() == slot {
+            let first = self.take_rest(nodes);
+            *self = Self::new(first, self.rest());
         } else {
             self.remove_from_nodes(nodes, slot);
         }
     }
 
-    /// Takes any slot but the first out of the rest; 0 if there is none.
-    fn take_rest(&mut self, nodes: &mut Nodes) -> u32 {
-        if self.rest & NODE == 0 {
-            return core::mem::take(&mut self.rest);
+    /// Takes `slot` out if no node has to change for it; returns whether it did.
+    #[inline(always)]
+    pub(super) fn remove_in_place(&mut self, slot: u32) -> bool {
+        if self.first() == slot && self.rest() & NODE == 0 {
+            *self = Self::new(self.rest(), 0);
+        } else if self.rest() == slot {
+            *self = Self::new(self.first(), 0);
+        } else {
+            return false;
         }
-        let head = nodes.at_mut(self.rest);
+        true
+    }
+
+    /// Takes any slot out of the nodes; 0 if there are none.
+    fn take_rest(&mut self, nodes: &mut Nodes) -> u32 {
+        let rest = self.rest();
+        if rest & NODE == 0 {
+            return 0;
+        }
+        let head = nodes.at_mut(rest);
         let (taken, left) = match head.items.iter().rposition(|&item| item != 0) {
             Some(place) => (core::mem::take(&mut head.items[place]), place),
             None => (0, 0),
         };
         if left == 0 {
             let next = head.next;
-            nodes.put(self.rest);
-            self.rest = next;
+            nodes.put(rest);
+            *self = Self::new(self.first(), next);
         }
         taken
     }
 
     #[cold]
     fn remove_from_nodes(&mut self, nodes: &mut Nodes, slot: u32) {
-        let mut number = self.rest;
+        let mut number = self.rest();
         while number & NODE != 0 {
             if let Some(place) = nodes.at(number).items.iter().position(|&item| item == slot) {
                 let last = self.take_rest(nodes);
@@ -193,7 +234,7 @@ impl Refs {
     #[cfg(any(test, feature = "sim"))]
     pub(super) fn nodes(&self, nodes: &Nodes) -> usize {
         let mut count = 0;
-        let mut number = self.rest;
+        let mut number = self.rest();
         while number & NODE != 0 {
             count += 1;
             number = nodes.at(number).next;
@@ -203,10 +244,10 @@ impl Refs {
 
     /// Calls `visit` with each slot.
     pub(super) fn each(&self, nodes: &Nodes, mut visit: impl FnMut(u32)) {
-        if self.first != 0 {
-            visit(self.first);
+        if !self.is_empty() {
+            visit(self.first());
         }
-        let mut number = self.rest;
+        let mut number = self.rest();
         if number & NODE == 0 {
             if number != 0 {
                 visit(number);

@@ -101,10 +101,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
                 if level > Level::PAGE {
                     world.probe.count(Event::BlockMapped, 1);
                 }
-                if let Some(index) = self.leaf_record(level, to)
-                    && let Some(record) = self.records[level.number()].get_mut(index)
-                {
-                    record.leaves.add(&mut self.nodes, slot.bits());
+                if let Some(index) = self.leaf_record(level, to) {
+                    self.add_leaf(level, index, slot);
                 }
             }
             Shadowed::Table(to) => {
@@ -130,10 +128,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     ) {
         match S::shadowed(level, entry) {
             Shadowed::Leaf { to, .. } => {
-                if let Some(index) = self.leaf_record(level, to)
-                    && let Some(record) = self.records[level.number()].get_mut(index)
-                {
-                    record.leaves.remove(&mut self.nodes, slot.bits());
+                if let Some(index) = self.leaf_record(level, to) {
+                    self.remove_leaf(level, index, slot);
                 }
             }
             Shadowed::Table(to) => {

@@ -55,6 +55,8 @@ pub enum Violation {
     },
     /// A frame was handed out while an entry, a root or the TLB referred to it.
     HandedOut(PageId),
+    /// A frame was handed out that is not zero.
+    NotZero(PageId),
     /// The hardware walked although descriptors had been written and no walk was told of.
     Unpublished,
     /// Something is remembered that the tables do not say.
@@ -158,15 +160,13 @@ impl Tlb {
         self.cell(place).set(new);
     }
 
-    /// The pool hands `page` out, to be cleared.
+    /// The pool hands `page` out.
     pub(super) fn hand_out(&self, page: PageId) {
         if self.referred_to().contains(&page.number()) {
             self.0.inner.borrow_mut().violations.push(Violation::HandedOut(page));
         }
-        for at in Index::all() {
-            if self.word(page, at) != 0 {
-                self.write(page, at, 0);
-            }
+        if Index::all().any(|at| self.word(page, at) != 0) {
+            self.0.inner.borrow_mut().violations.push(Violation::NotZero(page));
         }
     }
 

@@ -25,10 +25,6 @@ impl Entries for Table {
     fn set(&self, at: Index, raw: u64) {
         self.tlb.write(self.page, at, raw);
     }
-
-    fn clear(&self) {
-        self.tlb.hand_out(self.page);
-    }
 }
 
 /// A frame of RAM.
@@ -93,6 +89,10 @@ impl mem::Memory for Memory {
     fn page_of(&self, frame: Frame<HostPhys>) -> Option<PageId> {
         let number = frame.number().checked_sub(POOL)?;
         (number <= self.tables.len() as u64).then(|| PageId::new(number as u32)).flatten()
+    }
+
+    fn hand_out(&self, page: PageId) {
+        self.tables[page.number() as usize - 1].tlb.hand_out(page);
     }
 
     fn guest(&self, frame: Frame<GuestPhys>) -> Option<&GuestFrame> {

@@ -108,15 +108,28 @@ proptest! {
         prop_assert!(!X64::is_cached(X64::unknown(level, raw)));
     }
 
-    /// The two ways to make a leaf of a page are one.
+    /// The two ways to make leaves of pages are one, and where the pages of a group differ it shows.
     #[test]
-    fn a_moved_leaf_is_a_shadow_leaf(raw in any::<u64>(), distance in -(1_i64 << 26)..1 << 26) {
-        let raw = raw & !(0xfff << 40) | (Bits::PRESENT | Bits::ACCESSED).bits() | 1 << 39;
+    fn a_moved_leaf_is_a_shadow_leaf(
+        raw in any::<[u64; 2]>(),
+        distance in -(1_i64 << 26)..1 << 26,
+        protect in any::<bool>(),
+    ) {
+        let plain = (Bits::PRESENT | Bits::ACCESSED).bits() | 1 << 39;
+        let raw = raw.map(|raw| raw & !(0xfff << 40) | plain);
         let distance = (distance << 12) as u64;
-        let to = Hpa::from_bits((raw & ADDRESS).wrapping_add(distance)).frame();
-        prop_assert!(X64::is_plain_page(raw));
-        let leaf = X64::shadow_leaf(Level::PAGE, raw, to, false);
-        prop_assert_eq!(X64::moved_leaf(raw, distance), leaf);
+        let same = X64::besides(raw[0] & raw[1], raw[0] | raw[1]);
+        for raw in raw {
+            prop_assert!(X64::is_plain_page(raw));
+            let to = Hpa::from_bits((raw & ADDRESS).wrapping_add(distance)).frame();
+            let leaf = X64::shadow_leaf(Level::PAGE, raw, to, false);
+            let alone = X64::besides(raw, raw);
+            prop_assert!(alone.is_some() && same.is_none_or(|same| Some(same) == alone));
+            prop_assert_eq!(X64::moved_leaf(raw, distance), leaf);
+            let leaf = X64::protect_leaf(leaf, protect);
+            prop_assert!(X64::may_map(leaf));
+            prop_assert_eq!(X64::mapped_frame(leaf), to);
+        }
     }
 
     #[test]
