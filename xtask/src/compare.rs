@@ -18,11 +18,13 @@ use anyhow::{Context as _, Result, ensure};
 
 use self::plan::Asked;
 use crate::cli::Compare;
-use crate::results::Results;
-use crate::{emu, paths};
+use crate::results::{self, Results};
+use crate::{emu, page, paths};
 
-/// The files in the folder: the results, and those that stood there before.
+/// The files in the folder: the results, the page that shows them, and the results that stood there
+/// before.
 const RESULTS: &str = "results.json";
+const PAGE: &str = "index.html";
 const BEFORE: &str = "results-before.json";
 
 /// `cargo xtask compare`.
@@ -31,7 +33,15 @@ pub(crate) fn run(options: &Compare) -> Result<u8> {
     let earlier = options.against.as_deref().map(Results::read).transpose()?;
     let mut status = 0;
     let results = match &options.from {
-        Some(file) => Results::read(file)?,
+        Some(file) => {
+            let results = Results::read(file)?;
+            if let Some(folder) = &options.out {
+                make_room(folder)?;
+                results.write(&folder.join(RESULTS))?;
+                results::write(&folder.join(PAGE), &page::render(&results))?;
+            }
+            results
+        }
         None => {
             let plan = match &earlier {
                 Some(earlier) => asked.again(earlier)?,
@@ -48,6 +58,9 @@ pub(crate) fn run(options: &Compare) -> Result<u8> {
             let results = measure::all(&plan, options.set_up.install(), timeout, &file)?;
             if !results.cells.is_empty() {
                 println!("saved as {}", file.display());
+                let page = folder.join(PAGE);
+                results::write(&page, &page::render(&results))?;
+                println!("as a page: {}", page.display());
             }
             results
         }

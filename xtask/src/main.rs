@@ -28,6 +28,7 @@ mod kernel;
 mod lab;
 mod manifest;
 mod multiboot;
+mod page;
 mod paths;
 mod pc;
 mod process;

@@ -3,10 +3,12 @@
 //! From the cheapest to the dearest: style, tests on this computer, what no compiler checks, bad
 //! input, and every guest in every mode in the emulator.
 
+mod browser;
 mod deeds;
 mod discs;
 mod images;
 mod input;
+mod page;
 mod runs;
 mod tally;
 mod whole;
@@ -48,6 +50,7 @@ pub(crate) fn run(options: &cli::Test) -> Result<u8> {
     tally.case("tidy: nothing left for later", tidy::nothing_left_for_later);
     tally.case("tidy: no machine paths", tidy::no_machine_paths);
     input::all(&mut tally)?;
+    page::all(&mut tally)?;
     let mut computed = Vec::new();
     for (arch, toolchain) in &toolchains {
         match Lab::new(*arch, toolchain, &[Probes::Off, Probes::Counts, Probes::Full]) {

@@ -1,0 +1,122 @@
+// Looks at pages, each at each width, and leaves what is wrong with them in the document as JSON.
+//
+// `PAGES` and `WIDTHS` are lists, `PLOTS` the names of the sections that a page must have.
+"use strict";
+
+// Pixels by which neighbours may overlap: rounding, and what is white at the edge of a letter.
+const SLACK = 1;
+
+// Elements of which no two may overlap, unless one is in the other.
+const BLOCKS = "h1, h2, p, li, summary, figcaption, figure, svg, .scroll, dt, dd";
+
+const box = (element) => element.getBoundingClientRect();
+const area = (box) => box.width * box.height;
+
+function overlap(a, b) {
+  const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+  const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+  return across > SLACK && down > SLACK;
+}
+
+function within(inner, outer) {
+  return inner.left >= outer.left - SLACK && inner.right <= outer.right + SLACK
+    && inner.top >= outer.top - SLACK && inner.bottom <= outer.bottom + SLACK;
+}
+
+function name(element) {
+  const text = (element.getAttribute("aria-label") || element.textContent).trim().slice(0, 60);
+  return `<${element.tagName.toLowerCase()}> "${text}"`;
+}
+
+function pairs(elements, found) {
+  const boxes = elements.map((element) => [element, box(element)]);
+  boxes.sort((one, other) => one[1].top - other[1].top);
+  boxes.forEach(([one, first], place) => {
+    for (let next = place + 1; next < boxes.length; next++) {
+      const [other, second] = boxes[next];
+      if (second.top > first.bottom) break;
+      if (overlap(first, second) && !one.contains(other) && !other.contains(one)) {
+        found(`${name(one)} and ${name(other)} overlap`);
+      }
+    }
+  });
+}
+
+function drawing(svg, found) {
+  const whole = box(svg);
+  const complain = (what) => found(`in ${name(svg)}: ${what}`);
+  for (const element of svg.querySelectorAll("*")) {
+    if (!within(box(element), whole)) complain(`${name(element)} is cut off`);
+  }
+  const texts = [...svg.querySelectorAll("text")];
+  for (const text of texts) {
+    if (area(box(text)) === 0) complain(`${name(text)} is not to be seen`);
+  }
+  pairs(texts, complain);
+  for (const mark of svg.querySelectorAll(".mark")) {
+    for (const text of texts) {
+      if (overlap(box(mark), box(text))) complain(`a mark and ${name(text)} overlap`);
+    }
+  }
+}
+
+function plot(section, found) {
+  const drawings = [...section.querySelectorAll("figure svg")];
+  const drawn = (svg) => [...svg.querySelectorAll(".mark")].some((mark) => area(box(mark)) > 0);
+  if (!drawings.some(drawn)) found(`the plot ${section.id} draws nothing`);
+  drawings.filter((svg) => area(box(svg)) === 0).forEach((svg) => found(`${name(svg)} is empty`));
+}
+
+function look(page, width) {
+  const problems = [];
+  const found = (problem) => problems.push(problem);
+  if (page.defaultView.innerWidth !== width) found(`it is shown ${page.defaultView.innerWidth} wide`);
+  page.querySelectorAll("details").forEach((details) => { details.open = true; });
+  const root = page.documentElement;
+  if (root.scrollWidth > root.clientWidth) found(`it is ${root.scrollWidth} wide`);
+  for (const id of PLOTS) {
+    const section = page.getElementById(id);
+    if (section) plot(section, found); else found(`the plot ${id} is missing`);
+  }
+  page.querySelectorAll("svg").forEach((svg) => drawing(svg, found));
+  const blocks = [...page.querySelectorAll(BLOCKS)];
+  for (const block of blocks) {
+    if (!within(box(block), box(page.body))) found(`${name(block)} leaves the page`);
+    const scrolls = block.classList.contains("scroll");
+    if (!scrolls && block.scrollWidth > block.clientWidth + SLACK && block.clientWidth > 0) {
+      found(`${name(block)} is wider than its place`);
+    }
+  }
+  pairs(blocks, found);
+  return problems;
+}
+
+function show(text, width) {
+  return new Promise((resolve) => {
+    const frame = document.createElement("iframe");
+    frame.style.cssText = `width: ${width}px; height: 900px; border: 0`;
+    frame.onload = () => {
+      const problems = look(frame.contentDocument, width);
+      frame.remove();
+      resolve(problems);
+    };
+    frame.srcdoc = text;
+    document.body.append(frame);
+  });
+}
+
+async function all() {
+  const findings = [];
+  for (const text of PAGES) {
+    const seen = [];
+    for (const width of WIDTHS) seen.push({ width, problems: await show(text, width) });
+    findings.push(seen);
+  }
+  const result = document.createElement("script");
+  result.type = "application/json";
+  result.id = "findings";
+  result.textContent = JSON.stringify(findings).replaceAll("<", "\\u003c");
+  document.body.append(result);
+}
+
+window.onload = all;
