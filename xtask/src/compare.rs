@@ -7,7 +7,7 @@
 mod against;
 mod measure;
 mod plan;
-mod published;
+pub(crate) mod published;
 mod show;
 
 use std::fs;

@@ -7,6 +7,7 @@
 
 mod cells;
 mod html;
+mod papers;
 mod plots;
 mod scale;
 mod svg;
@@ -38,6 +39,7 @@ pub(crate) fn render(results: &Results) -> String {
     for plot in &plots {
         out.push_str(&plot.finish());
     }
+    out.push_str(papers::section(results).as_deref().unwrap_or_default());
     out.push_str("</main>\n");
     footer(&mut out, results);
     out + "</body>\n</html>\n"

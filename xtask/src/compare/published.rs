@@ -14,11 +14,11 @@ use crate::arch::Arch;
 /// The figures, as data.
 const FILE: &str = include_str!("../../data/published.toml");
 /// The row of a guest that stands for all it did.
-pub(super) const WHOLE: &str = "whole run";
+pub(crate) const WHOLE: &str = "whole run";
 
 /// What of the papers is shown.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Published {
+pub(crate) struct Published {
     isca16: Isca16,
     xen_hvm: XenHvm,
 }
@@ -50,20 +50,20 @@ type Function = [f64; 6];
 
 /// A column of a paper's beside rows of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Column {
+pub(crate) struct Column {
     /// Paper, machine and unit, a line each.
-    pub(super) heading: String,
+    pub(crate) heading: String,
     /// Its cells, by the row of ours.
-    pub(super) cells: BTreeMap<&'static str, String>,
+    pub(crate) cells: BTreeMap<&'static str, String>,
 }
 
 /// How often a function was called, and how many cycles it took in the mean.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Calls {
+pub(crate) struct Calls {
     /// How often.
-    pub(super) count: u64,
+    pub(crate) count: u64,
     /// Cycles.
-    pub(super) mean: f64,
+    pub(crate) mean: f64,
 }
 
 /// The study's name and machine in headings.
@@ -82,12 +82,12 @@ const NULL_EXIT: &str = "a";
 
 impl Published {
     /// Reads them.
-    pub(super) fn read() -> Result<Self> {
+    pub(crate) fn read() -> Result<Self> {
         toml::from_str(FILE).context("the published figures cannot be read")
     }
 
     /// The columns that belong beside the rows of a guest.
-    pub(super) fn beside(&self, guest: &str, arch: Arch) -> Vec<Column> {
+    pub(crate) fn beside(&self, guest: &str, arch: Arch) -> Vec<Column> {
         match guest {
             "aim9-memory" => vec![self.aim9()],
             "memory-motion" => [("debian", "Debian"), ("windows_xp", "Windows XP")]
@@ -141,7 +141,7 @@ impl Published {
     }
 
     /// What the study's two guests made of a function in `memory-motion`: Debian, Windows XP.
-    pub(super) fn function(&self, name: &str) -> [Option<Calls>; 2] {
+    pub(crate) fn function(&self, name: &str) -> [Option<Calls>; 2] {
         let xen = &self.xen_hvm;
         [&xen.memory_motion_debian, &xen.memory_motion_windows].map(|functions| {
             let [count, mean, ..] = *functions.get(name)?;
@@ -151,7 +151,7 @@ impl Published {
 }
 
 /// A share as a percentage.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Plot {
     /// Its panels.
     pub(super) groups: Vec<Group>,
     /// The figures.
-    pub(super) table: Table,
+    pub(super) tables: Vec<Table>,
 }
 
 /// Panels that belong together.
@@ -82,11 +82,12 @@ impl Plot {
         }
         self.legend(&mut out);
         self.groups.iter().for_each(|group| group.write(&mut out));
-        if !self.table.is_empty() {
-            let table = self.table.finish();
+        let tables = self.tables.iter().filter(|table| !table.is_empty());
+        let tables: String = tables.map(Table::finish).collect();
+        if !tables.is_empty() {
             let _ = write!(
                 out,
-                "<details class=\"data\"><summary>The figures as a table</summary>\n{table}</details>\n"
+                "<details class=\"data\"><summary>The figures as a table</summary>\n{tables}</details>\n"
             );
         }
         out + "</section>\n"

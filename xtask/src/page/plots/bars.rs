@@ -75,16 +75,24 @@ impl Bars<'_> {
             let anchor = if edge { Anchor::Start } else { Anchor::Middle };
             svg.text("tick", (x, bottom + 14.0), anchor, &(self.tick)(tick));
         }
-        let mut y = 2.0;
-        for line in self.lines {
-            self.line(&mut svg, &scale, y, line);
-            y += self.height(line);
+        let tops = self.lines.iter().scan(2.0, |y, line| {
+            let top = *y;
+            *y += self.height(line);
+            Some(top)
+        });
+        let lines: Vec<_> = tops.zip(self.lines).collect();
+        for (y, line) in &lines {
+            self.mark(&mut svg, &scale, *y, line);
         }
         let zero = scale.at(0.0);
         svg.line("axis", (zero, 2.0), (zero, bottom));
         if let Some(reference) = self.reference {
             let x = scale.at(reference);
             svg.line("reference", (x, 2.0), (x, bottom));
+        }
+        // Last, so that no line runs through a text.
+        for (y, line) in &lines {
+            text(&mut svg, zero, *y, line);
         }
         let middle = f64::midpoint(range.0, range.1);
         svg.text("unit", (middle, bottom + 32.0), Anchor::Middle, self.axis);
@@ -99,23 +107,29 @@ impl Bars<'_> {
         }
     }
 
-    fn line(&self, svg: &mut Svg, scale: &Linear, y: f64, line: &Line) {
-        let above = self.names == Names::Above;
-        let base = y + 13.0;
-        let top = if above { y + LINE } else { y + 3.0 };
-        match line {
-            Line::Heading(text) => svg.text("strong", (0.0, base + 4.0), Anchor::Start, text),
-            Line::Bar { name, class, value, figure } => {
-                let zero = scale.at(0.0);
-                let length = scale.at(*value) - zero;
-                svg.rect(&format!("mark {class}"), (zero, top), (length, BAR - 2.0));
-                svg.text("label", (0.0, base), Anchor::Start, name);
-                svg.text("label", (WIDTH, base), Anchor::End, figure);
-            }
-            Line::Failed(name) => {
-                svg.text("label", (0.0, base), Anchor::Start, name);
-                svg.text("failed", (scale.at(0.0) + 6.0, base), Anchor::Start, "failed");
-            }
+    fn mark(&self, svg: &mut Svg, scale: &Linear, y: f64, line: &Line) {
+        let Line::Bar { class, value, .. } = line else { return };
+        let top = match self.names {
+            Names::Beside => y + 3.0,
+            Names::Above => y + LINE,
+        };
+        let zero = scale.at(0.0);
+        svg.rect(&format!("mark {class}"), (zero, top), (scale.at(*value) - zero, BAR - 2.0));
+    }
+}
+
+/// The text of a line. `zero` is where bars begin.
+fn text(svg: &mut Svg, zero: f64, y: f64, line: &Line) {
+    let base = y + 13.0;
+    match line {
+        Line::Heading(text) => svg.text("strong", (0.0, base + 4.0), Anchor::Start, text),
+        Line::Bar { name, figure, .. } => {
+            svg.text("label", (0.0, base), Anchor::Start, name);
+            svg.text("label", (WIDTH, base), Anchor::End, figure);
+        }
+        Line::Failed(name) => {
+            svg.text("label", (0.0, base), Anchor::Start, name);
+            svg.text("failed", (zero + 6.0, base), Anchor::Start, "failed");
         }
     }
 }

@@ -65,7 +65,7 @@ pub(in crate::page) fn histograms(results: &Results) -> Plot {
         legend: &[],
         nothing: "No cell has histograms.",
         groups,
-        table,
+        tables: vec![table],
     }
 }
 

@@ -6,7 +6,7 @@ use crate::lab::Mode;
 use crate::page::cells::{UNDER, computer, computers, find, guests};
 use crate::page::html::Table;
 use crate::page::scale::{decimals, short};
-use crate::results::{Cell, Results};
+use crate::results::{Cell, Results, Work};
 use crate::table::number;
 
 /// The total of each cell against that of the native run.
@@ -36,7 +36,7 @@ pub(in crate::page) fn totals(results: &Results) -> Plot {
             let ratio = ratio(results, cell)?;
             Some((ratio, format!("{ratio:.2} ×")))
         }),
-        table,
+        tables: vec![table, rows(results)],
     }
 }
 
@@ -61,8 +61,32 @@ pub(in crate::page) fn exits(results: &Results) -> Plot {
             let exits = cell.exits?;
             Some((exits as f64, number(exits)))
         }),
-        table,
+        tables: vec![table],
     }
+}
+
+/// What each row of the workloads took.
+fn rows(results: &Results) -> Table {
+    let headings = [
+        "workload",
+        "computer",
+        "mode",
+        "row",
+        "operations",
+        "instructions for each",
+        "exits for each",
+    ];
+    let mut table = Table::new("Row by row", 4, &headings);
+    for cell in &results.cells {
+        for Work { row, title, operations, each, exits } in cell.work() {
+            let row = title.map_or_else(|| row.clone(), |title| format!("{row} {title}"));
+            let operations = operations.map_or_else(dash, number);
+            let exits = exits.map_or_else(dash, |exits| format!("{exits:.2}"));
+            let names = names(cell).into_iter().chain([row]);
+            table.row(names.chain([operations, decimals(each, 1), exits]));
+        }
+    }
+    table
 }
 
 fn names(cell: &Cell) -> [String; 3] {

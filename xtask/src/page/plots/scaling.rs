@@ -80,7 +80,7 @@ pub(in crate::page) fn scaling(results: &Results) -> Plot {
         legend: &Mode::ALL,
         nothing: "The guest scale is not among the cells.",
         groups,
-        table,
+        tables: vec![table],
     }
 }
 
