@@ -20,7 +20,7 @@ use crate::report::{Report, Row, Verdict};
 use crate::run::results;
 
 /// The variable that accepts what a run says.
-const UPDATE: &str = "UPDATE_EXPECT";
+pub(crate) const UPDATE: &str = "UPDATE_EXPECT";
 /// Keys of result lines whose values are durations.
 pub(crate) const DURATIONS: [&str; 10] = [
     "ticks",
@@ -115,7 +115,7 @@ fn verdict(out: &mut String, report: &Report) {
 /// Compares `text` with the golden file `name`, or accepts it.
 pub(crate) fn compare(name: &str, text: &str) -> Result<()> {
     let file = file(name);
-    if env::var_os(UPDATE).is_some_and(|value| value == "1") {
+    if accepts() {
         return fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()));
     }
     let golden = fs::read_to_string(&file)
@@ -127,6 +127,11 @@ pub(crate) fn compare(name: &str, text: &str) -> Result<()> {
              right, {UPDATE}=1 accepts it"
         ),
     }
+}
+
+/// Whether what a run says is accepted.
+pub(crate) fn accepts() -> bool {
+    env::var_os(UPDATE).is_some_and(|value| value == "1")
 }
 
 fn file(name: &str) -> PathBuf {

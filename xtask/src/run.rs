@@ -24,7 +24,7 @@ use crate::setup::{self, Install, kvm};
 use crate::toolchain::Toolchain;
 use crate::{multiboot, table};
 
-pub(crate) use self::summary::{ResultLine, native_status, results};
+pub(crate) use self::summary::{ResultLine, Told, native_status, results};
 
 /// The guest that runs when none is named.
 const GUEST: &str = "hello";

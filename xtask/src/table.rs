@@ -213,7 +213,8 @@ pub(crate) fn number(value: u64) -> String {
     out
 }
 
-fn decimal(value: f64) -> String {
+/// The same with one decimal.
+pub(crate) fn decimal(value: f64) -> String {
     let tenths = (value * 10.0).round() as u64;
     format!("{}.{}", number(tenths / 10), tenths % 10)
 }

@@ -3,6 +3,7 @@
 //! From the cheapest to the dearest: style, tests on this computer, what no compiler checks, bad
 //! input, and every guest in every mode in the emulator.
 
+mod baseline;
 mod browser;
 mod deeds;
 mod discs;

@@ -13,14 +13,12 @@ use crate::computer::Computer;
 use crate::lab::{self, Lab, Mode, Order, Run};
 use crate::progress::Step;
 use crate::results::{Cell, Results, Source, Status};
+use crate::run::Told;
 use crate::setup::{self, Install};
-use crate::{emu, golden, run};
+use crate::{emu, golden};
 
 /// What durations must be counted in: two runs of one build are then the same.
 const UNIT: &str = "instructions";
-/// The line in which a guest tells how long its `main` ran, and the one with its exit status.
-const RAN: &str = "ran";
-const EXIT: &str = "exit";
 
 /// Measures all cells, one after another, and writes the file after each.
 pub(super) fn all(
@@ -109,10 +107,8 @@ fn measure(lab: &Lab, job: &Job, timeout: Duration, cell: &mut Cell) -> Result<(
         .with_context(|| format!("with probes {}", probes.name()))
     };
     let (ran, _) = complete(Probes::Off)?;
-    cell.lines = run::results(&ran.console);
-    let total = cell.lines.iter().find(|line| line.name == RAN);
-    cell.ran = total.and_then(|line| line.fields.number("ticks").ok());
-    cell.lines.retain(|line| line.name != RAN && line.name != EXIT);
+    let told = Told::on(&ran.console);
+    (cell.ran, cell.lines) = (told.ran, told.lines);
     if let Mode::Under(_) = job.place.mode {
         let (ran, report) = complete(Probes::Full)?;
         let unit = report.unit();

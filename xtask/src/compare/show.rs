@@ -10,7 +10,7 @@ use crate::cli::Paging;
 use crate::lab::Mode;
 use crate::report::Row;
 use crate::results::{Cell, Results, Work, loss};
-use crate::table::{self, cells, drawn, number};
+use crate::table::{self, cells, decimal, drawn, number};
 
 /// What stands where nothing was measured.
 const NOTHING: &str = "-";
@@ -86,7 +86,9 @@ impl<'a> Group<'a> {
         let works = self.0.map(|cell| cell.map(Cell::work).unwrap_or_default());
         let longest = works.iter().max_by_key(|rows| rows.len()).cloned().unwrap_or_default();
         for Work { row, title, operations, .. } in &longest {
-            let of = |rows: &Vec<Work>| rows.iter().find(|known| known.row == *row).cloned();
+            let of = |rows: &Vec<Work>| {
+                rows.iter().find(|known| (&known.row, &known.title) == (row, title)).cloned()
+            };
             let found = works.each_ref().map(of);
             let each = found.each_ref().map(|work| Some(work.as_ref()?.each));
             let exits = found.each_ref().map(|work| work.as_ref()?.exits);
@@ -126,11 +128,11 @@ impl<'a> Group<'a> {
             if theirs.iter().all(Option::is_none) || row.count == 0 {
                 continue;
             }
-            let mean = row.time.as_ref().map(|time| format!("{:.1}", time.mean));
+            let mean = row.time.as_ref().map(|time| decimal(time.mean));
             let mut line = vec![number(row.count), or_nothing(mean)];
             for calls in theirs {
                 line.push(or_nothing(calls.map(|calls| number(calls.count))));
-                line.push(or_nothing(calls.map(|calls| format!("{:.1} cycles", calls.mean))));
+                line.push(or_nothing(calls.map(|calls| format!("{} cycles", decimal(calls.mean)))));
             }
             table.add_row(cells(&name, line));
         }

@@ -121,7 +121,6 @@ impl Comparison {
     }
 
     /// What got worse, in a line.
-    #[cfg(test)]
     pub(crate) fn rises(&self) -> String {
         let rises: Vec<_> = self.all().filter(|change| change.rose()).map(Change::line).collect();
         rises.join("; ")
@@ -153,7 +152,6 @@ impl Change {
         [self.figure.clone(), before, after, by]
     }
 
-    #[cfg(test)]
     fn line(&self) -> String {
         let [figure, before, after, _] = self.columns();
         format!("{}, {figure}: {before} became {after}", self.cell)

@@ -14,6 +14,10 @@ const STATE: [&str; 12] = [
     "cr4",
 ];
 
+/// The names of the lines in which a guest's runtime tells how long `main` ran, and the exit status.
+const RAN: &str = "ran";
+const EXIT: &str = "exit";
+
 /// A line in which a guest tells a result.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct ResultLine {
@@ -33,9 +37,29 @@ pub(crate) fn results(console: &str) -> Vec<ResultLine> {
     lines.map(parse).collect()
 }
 
+/// What a guest told of its work.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    /// How long its `main` ran.
+    pub(crate) ran: Option<u64>,
+    /// Its results.
+    pub(crate) lines: Vec<ResultLine>,
+}
+
+impl Told {
+    /// What it told on a console.
+    pub(crate) fn on(console: &str) -> Self {
+        let mut lines = results(console);
+        let ran = lines.iter().find(|line| line.name == RAN);
+        let ran = ran.and_then(|line| line.fields.number("ticks").ok());
+        lines.retain(|line| line.name != RAN && line.name != EXIT);
+        Self { ran, lines }
+    }
+}
+
 /// The exit status that a native guest printed: it has no other way to give one.
 pub(crate) fn native_status(console: &str) -> Option<u8> {
-    let last = results(console).into_iter().rfind(|line| line.name == "exit")?;
+    let last = results(console).into_iter().rfind(|line| line.name == EXIT)?;
     last.fields.number("code").ok().map(|code| (code & 0xff) as u8)
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use paging::switch::SwitchSet;
 
+use super::baseline;
 use super::deeds::{self, Deed, MISBEHAVE, Must};
 use super::tally::Tally;
 use crate::cli::{Paging, Probes};
@@ -64,6 +65,13 @@ impl Case<'_> {
             .any(|&(guest, arguments)| self.guest == guest && self.arguments == Some(arguments))
     }
 
+    /// Whether its figures are compared with the baseline, and that is wanted.
+    fn is_in_baseline(&self, tally: &Tally) -> bool {
+        self.arguments.is_none()
+            && baseline::has(self.guest, self.place)
+            && tally.wants(&baseline::case(&self.name()))
+    }
+
     const fn run(&self, probes: Probes) -> Run<'_> {
         let timeout = if matches!(self.must, Must::GoOn) { SOON } else { TIMEOUT };
         Run {
@@ -82,14 +90,23 @@ pub(super) fn all(tally: &mut Tally, lab: &Lab) -> Computed {
     let cases = cases(lab);
     let wanted: Vec<_> = cases
         .iter()
-        .filter(|case| tally.wants(&format!("run: {}", case.name())))
+        .filter(|case| tally.wants(&format!("run: {}", case.name())) || case.is_in_baseline(tally))
         .copied()
         .collect();
     let results = in_parallel(&wanted, |case| once(lab, case));
     let mut computed = Computed::new();
+    let mut figures = BTreeMap::new();
     for (case, result) in wanted.iter().zip(results) {
-        let text = result.and_then(|(ran, text)| {
-            golden::compare(&case.name(), &text).map(|()| golden::computed(&ran))
+        if let Ok(done) = &result
+            && case.is_in_baseline(tally)
+        {
+            figures.insert(case.name(), baseline::figures(&done.ran, &done.report));
+        }
+        if !tally.wants(&format!("run: {}", case.name())) {
+            continue;
+        }
+        let text = result.and_then(|done| {
+            golden::compare(&case.name(), &done.text).map(|()| golden::computed(&done.ran))
         });
         // One that is stopped, or stops itself in despair, has computed nothing.
         if let Ok(text) = &text
@@ -105,6 +122,7 @@ pub(super) fn all(tally: &mut Tally, lab: &Lab) -> Computed {
         }
         tally.note(&format!("run: {}", case.name()), text.map(drop));
     }
+    baseline::check(tally, lab, figures);
     let arch = lab.arch().name();
     for ((guest, _), texts) in &computed {
         let name = format!("the same answers in every mode, {arch}: {guest}");
@@ -195,7 +213,15 @@ fn in_parallel<T: Copy + Sync, R: Send>(
     (0..items.len()).map(|index| done.remove(&index).context("it did not run").flatten()).collect()
 }
 
-fn once(lab: &Lab, case: &Case<'_>) -> Result<(Ran, String)> {
+/// A run that ended as it must.
+struct Done {
+    ran: Ran,
+    report: Report,
+    /// What of it is golden.
+    text: String,
+}
+
+fn once(lab: &Lab, case: &Case<'_>) -> Result<Done> {
     let (ran, report) = lab.run(&case.run(Probes::Counts))?;
     check(case, &ran, &report)?;
     let text = match case.must {
@@ -203,7 +229,7 @@ fn once(lab: &Lab, case: &Case<'_>) -> Result<(Ran, String)> {
         Must::GoOn => golden::ending(&ran, &report),
         Must::End(_) | Must::Fail => golden::text(&ran, &report),
     };
-    Ok((ran, text))
+    Ok(Done { ran, report, text })
 }
 
 fn check(case: &Case<'_>, ran: &Ran, report: &Report) -> Result<()> {

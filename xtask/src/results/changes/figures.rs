@@ -6,6 +6,9 @@ use crate::report::{Report, Row};
 use crate::results::Cell;
 use crate::run::ResultLine;
 
+/// Keys of result lines that begin their figures.
+const COUNTS: [&str; 6] = ["ops", "pages", "spaces", "sum", "count", "bytes"];
+
 impl Figures {
     /// Those of a cell.
     pub(crate) fn of(cell: &Cell) -> Self {
@@ -57,12 +60,15 @@ impl Figures {
     }
 }
 
-/// What tells a line from the others of its name: its first field, which is the row.
+/// What tells a line from the others of its name: its first field, and those after it that are no
+/// figures.
 fn label(line: &ResultLine) -> String {
-    match line.fields.iter().next() {
-        Some((_, value)) => format!("{} {value}", line.name),
-        None => line.name.clone(),
-    }
+    let is_name = |(place, (key, _)): &(usize, (&str, &str))| {
+        !golden::DURATIONS.contains(key) && (*place == 0 || !COUNTS.contains(key))
+    };
+    let fields = line.fields.iter().enumerate().take_while(is_name);
+    let name = std::iter::once(line.name.as_str());
+    name.chain(fields.map(|(_, (_, value))| value)).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
