@@ -47,7 +47,6 @@ impl Results {
 
     /// The share of a guest's speed, from 0 to 1, that is lost in this cell against native: what an
     /// execution without the hypervisor saves. The Xen study means the same by loss.
-    #[allow(dead_code, reason = "the page stands on it")]
     pub(crate) fn loss(&self, cell: &Cell) -> Option<f64> {
         loss(self.native_of(cell)?.ran? as f64, cell.ran? as f64)
     }
