@@ -2,6 +2,7 @@
 
 use super::cells::{distinct, guests, reported};
 use super::html::{Table, escape};
+use super::scale::tenths;
 use crate::compare::published::Published;
 use crate::results::Results;
 use crate::table::number;
@@ -76,7 +77,7 @@ fn functions(results: &Results, published: &Published) -> Table {
             continue;
         }
         let figures = studied.into_iter().flat_map(|calls| match calls {
-            Some(calls) => [number(calls.count), format!("{:.1}", calls.mean)],
+            Some(calls) => [number(calls.count), tenths(calls.mean)],
             None => ["–", "–"].map(str::to_owned),
         });
         table.row(std::iter::once(name).chain(figures));

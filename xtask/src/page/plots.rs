@@ -37,8 +37,6 @@ pub(super) struct Group {
     pub(super) title: Option<String>,
     /// The panels.
     pub(super) panels: Vec<Panel>,
-    /// Whether its panels are narrow.
-    pub(super) narrow: bool,
     /// Whether they are seen at once.
     pub(super) open: bool,
 }
@@ -52,6 +50,9 @@ pub(super) struct Panel {
     /// The drawing, unless there is nothing to draw.
     pub(super) svg: Option<String>,
 }
+
+/// How wide the drawing of a panel is, in its own units.
+pub(super) const WIDTH: f64 = 280.0;
 
 /// The class of a mode's marks.
 pub(super) const fn class(mode: Mode) -> &'static str {
@@ -122,8 +123,7 @@ impl Group {
                 escape(title)
             );
         }
-        let narrow = if self.narrow { " narrow" } else { "" };
-        let _ = writeln!(out, "<div class=\"panels{narrow}\">");
+        out.push_str("<div class=\"panels\">\n");
         for panel in &self.panels {
             panel.write(out);
         }

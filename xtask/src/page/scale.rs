@@ -1,7 +1,9 @@
 //! From figures to places in a drawing.
 
-/// The most ticks of an axis: what has room beside each other.
-const TICKS: f64 = 4.0;
+use crate::table::number;
+
+/// What a tick takes of an axis, with its text.
+const TICK: f64 = 44.0;
 
 /// Figures from 0 on, in even steps.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +18,7 @@ impl Linear {
     /// A scale to `range` that reaches `max` at least, and ends at a round figure.
     pub(super) fn new(max: f64, range: (f64, f64)) -> Self {
         let max = if max.is_finite() && max > 0.0 { max } else { 1.0 };
-        let rough = max / TICKS;
+        let rough = max / ((range.1 - range.0).abs() / TICK).clamp(2.0, 5.0).floor();
         let power = 10_f64.powf(rough.log10().floor());
         let round = [1.0, 2.0, 2.5, 5.0].into_iter().find(|round| round * power >= rough);
         let step = round.unwrap_or(10.0) * power;
@@ -59,15 +61,21 @@ impl Log2 {
     }
 }
 
-/// A figure as short as an axis wants it.
-pub(super) fn short(value: f64) -> String {
+/// A figure as short as a drawing wants it, with at most so many decimals.
+pub(super) fn short(value: f64, most: usize) -> String {
     let (value, unit) = match value {
         1e9.. => (value / 1e9, " G"),
         1e6.. => (value / 1e6, " M"),
         1e4.. => (value / 1e3, " k"),
         _ => (value, ""),
     };
-    format!("{}{unit}", decimals(value, 2))
+    format!("{}{unit}", decimals(value, most))
+}
+
+/// A figure with its thousands parted, and one decimal.
+pub(super) fn tenths(value: f64) -> String {
+    let tenths = (value * 10.0).round() as u64;
+    format!("{}.{}", number(tenths / 10), tenths % 10)
 }
 
 /// A figure with at most so many decimals, and no zero at their end.
@@ -84,7 +92,7 @@ mod tests {
     use super::*;
 
     fn ticks(max: f64) -> Vec<f64> {
-        Linear::new(max, (0.0, 100.0)).ticks().collect()
+        Linear::new(max, (0.0, 4.0 * TICK)).ticks().collect()
     }
 
     #[test]
@@ -105,11 +113,12 @@ mod tests {
 
     #[test]
     fn figures_are_short() {
-        assert_eq!(short(0.0), "0");
-        assert_eq!(short(2.5), "2.5");
-        assert_eq!(short(2500.0), "2500");
-        assert_eq!(short(150_000.0), "150 k");
-        assert_eq!(short(1_250_000.0), "1.25 M");
+        assert_eq!(short(0.0, 2), "0");
+        assert_eq!(short(2.5, 2), "2.5");
+        assert_eq!(short(2500.0, 2), "2500");
+        assert_eq!(short(150_000.0, 2), "150 k");
+        assert_eq!(short(1_250_000.0, 1), "1.2 M");
         assert_eq!(decimals(100.0, 0), "100");
+        assert_eq!(tenths(1234.56), "1,234.6");
     }
 }

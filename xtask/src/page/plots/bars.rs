@@ -1,12 +1,11 @@
 //! Bars from left to right, each with its name and its figure.
 
+use super::WIDTH;
 use crate::page::scale::Linear;
 use crate::page::svg::{Anchor, Svg};
 
-/// How wide a drawing is.
-const WIDTH: f64 = 360.0;
 /// What the figure beside a bar takes.
-const FIGURE: f64 = 76.0;
+const FIGURE: f64 = 70.0;
 /// How high a line of text is.
 const LINE: f64 = 18.0;
 /// How high a bar is.
@@ -63,7 +62,7 @@ impl Bars<'_> {
     pub(super) fn draw(&self) -> String {
         let mut svg = Svg::new(WIDTH);
         let range = match self.names {
-            Names::Beside => (58.0, WIDTH - FIGURE),
+            Names::Beside => (54.0, WIDTH - FIGURE),
             Names::Above => (1.0, WIDTH - 14.0),
         };
         let scale = Linear::new(self.max, range);

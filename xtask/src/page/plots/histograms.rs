@@ -1,16 +1,14 @@
 //! How the durations of each function are distributed, and those of its outcomes.
 
-use super::{Group, Panel, Plot, class};
+use super::{Group, Panel, Plot, WIDTH, class};
 use crate::page::cells::{place, reported};
 use crate::page::html::Table;
-use crate::page::scale::Log2;
+use crate::page::scale::{Log2, tenths};
 use crate::page::svg::{Anchor, Svg};
 use crate::report::{Report, Row};
 use crate::results::{Cell, Results};
 use crate::table::number;
 
-/// How wide a drawing is.
-const WIDTH: f64 = 300.0;
 /// How high the columns of one row are.
 const COLUMNS: f64 = 34.0;
 /// What a row takes: its text, and its columns.
@@ -43,7 +41,7 @@ pub(in crate::page) fn histograms(results: &Results) -> Plot {
             let range = range(report);
             let panels = functions(report).map(|row| panel(cell, report, row, range)).collect();
             let title = format!("{} on {}", cell.guest, place(&cell.place));
-            Group { title: Some(title), panels, narrow: true, open: false }
+            Group { title: Some(title), panels, open: false }
         })
         .filter(|group| !group.panels.is_empty())
         .collect();
@@ -86,7 +84,7 @@ fn line(table: &mut Table, cell: &Cell, row: &Row) {
         None => [row.name.clone(), "all".to_owned()],
     };
     let figures = row.time.as_ref().map(|time| {
-        let moments = [time.mean, time.stddev].map(|value| format!("{value:.1}"));
+        let moments = [time.mean, time.stddev].map(tenths);
         let values = [time.min, time.p50, time.p90, time.p99, time.max].map(number);
         moments.into_iter().chain(values)
     });

@@ -5,8 +5,8 @@ use super::{Group, Panel, Plot, class};
 use crate::lab::Mode;
 use crate::page::cells::{UNDER, computer, computers, find, guests};
 use crate::page::html::Table;
-use crate::page::scale::{decimals, short};
-use crate::results::{Cell, Results, Work};
+use crate::page::scale::{decimals, short, tenths};
+use crate::results::{Cell, Results, Work, loss};
 use crate::table::number;
 
 /// The total of each cell against that of the native run.
@@ -28,7 +28,7 @@ pub(in crate::page) fn totals(results: &Results) -> Plot {
             "These are instructions under an emulator, not cycles and not seconds. Page walks, TLB misses, cache \
              misses and the switch between guest and hypervisor cost nothing there. Nested paging pays in just \
              these, so it looks free here and is not. Compare bars of one computer; computers differ in \
-             instruction set and emulator. Each panel has its own scale.",
+             instruction set and emulator. mmu-ops does little but change page tables: its ratio is no program's. Each panel has its own scale.",
         ],
         legend: &[],
         nothing: "No cell has a total and a native run to compare it with.",
@@ -65,25 +65,44 @@ pub(in crate::page) fn exits(results: &Results) -> Plot {
     }
 }
 
-/// What each row of the workloads took.
+/// What each row of the workloads took, for one operation.
 fn rows(results: &Results) -> Table {
     let headings = [
         "workload",
         "computer",
-        "mode",
         "row",
         "operations",
-        "instructions for each",
-        "exits for each",
+        "native",
+        "nested",
+        "shadow",
+        "nested, loss",
+        "shadow, loss",
+        "nested, exits",
+        "shadow, exits",
     ];
-    let mut table = Table::new("Row by row", 4, &headings);
-    for cell in &results.cells {
-        for Work { row, title, operations, each, exits } in cell.work() {
-            let row = title.map_or_else(|| row.clone(), |title| format!("{row} {title}"));
-            let operations = operations.map_or_else(dash, number);
-            let exits = exits.map_or_else(dash, |exits| format!("{exits:.2}"));
-            let names = names(cell).into_iter().chain([row]);
-            table.row(names.chain([operations, decimals(each, 1), exits]));
+    let mut table =
+        Table::new("Row by row: instructions and exits for one operation", 3, &headings);
+    for guest in guests(results) {
+        for place in computers(results, guest) {
+            let cells = UNDER.map(|mode| find(results, guest, place, mode));
+            let native = cells.iter().flatten().find_map(|cell| results.native_of(cell));
+            let works =
+                [native, cells[0], cells[1]].map(|cell| cell.map(Cell::work).unwrap_or_default());
+            let all = works.iter().max_by_key(|rows| rows.len()).into_iter().flatten();
+            for Work { row, title, operations, .. } in all {
+                let found = works.each_ref().map(|rows| rows.iter().find(|work| work.row == *row));
+                let each = found.map(|work| work.map(|work| work.each));
+                let lost = [each[1], each[2]].map(|ran| loss(each[0]?, ran?));
+                let lost = lost.map(|lost| lost.map(|lost| format!("{:.1} %", 100.0 * lost)));
+                let exits = [found[1], found[2]].map(|work| Some(format!("{:.2}", work?.exits?)));
+                let each = each.map(|each| each.map(tenths));
+                let row =
+                    title.as_ref().map_or_else(|| row.clone(), |title| format!("{row} {title}"));
+                let figures =
+                    [operations.map(number)].into_iter().chain(each).chain(lost).chain(exits);
+                let figures = figures.map(|figure| figure.unwrap_or_else(dash));
+                table.row([guest.to_owned(), computer(place), row].into_iter().chain(figures));
+            }
         }
     }
     table
@@ -139,11 +158,12 @@ fn panels(
         }
         let bars = lines.iter().any(|line| !matches!(line, Line::Heading(_)));
         let label = format!("{guest}: {axis}, for each computer under nested and shadow paging");
-        let tick = if reference.is_some() { |value| decimals(value, 2) } else { short };
+        let tick =
+            if reference.is_some() { |value| decimals(value, 2) } else { |value| short(value, 2) };
         let names = Names::Beside;
         let drawing = Bars { label: &label, names, axis, tick, max, reference, lines: &lines };
         Panel { title: guest.to_owned(), notes, svg: bars.then(|| drawing.draw()) }
     });
     let panels = panels.filter(|panel| panel.svg.is_some()).collect();
-    vec![Group { title: None, panels, narrow: false, open: true }]
+    vec![Group { title: None, panels, open: true }]
 }

@@ -1,10 +1,10 @@
 //! How the cost of one operation grows with how much there is: the guest `scale`.
 
-use super::{Group, Panel, Plot, class, shape};
+use super::{Group, Panel, Plot, WIDTH, class, shape};
 use crate::lab::Mode;
 use crate::page::cells::{computer, distinct};
 use crate::page::html::Table;
-use crate::page::scale::{Linear, Log2, short};
+use crate::page::scale::{Linear, Log2, short, tenths};
 use crate::page::svg::{Anchor, Svg};
 use crate::results::{Cell, Place, Results};
 use crate::run::ResultLine;
@@ -19,10 +19,10 @@ const ROWS: [(&str, &str, &str); 4] = [
     ("switch", "A switch of address spaces and 16 reads", "address spaces"),
     ("switch-cold", "The first switch to each address space", "address spaces"),
 ];
-/// How large a drawing is.
-const SIZE: (f64, f64) = (360.0, 226.0);
+/// How high a drawing is.
+const HEIGHT: f64 = 212.0;
 /// Where its curves are: from the left and the top to the right and the bottom.
-const AREA: [f64; 4] = [52.0, 20.0, 346.0, 176.0];
+const AREA: [f64; 4] = [46.0, 24.0, WIDTH - 4.0, 164.0];
 
 /// A row of the guest's at one size.
 struct Point<'a> {
@@ -42,7 +42,7 @@ pub(in crate::page) fn scaling(results: &Results) -> Plot {
         let of_row: Vec<_> = points.iter().filter(|point| point.row == row).collect();
         for point in &of_row {
             let place = [computer(point.place), point.place.mode.name().to_owned()];
-            let figures = [number(point.size), counts.to_owned(), format!("{:.1}", point.cost)];
+            let figures = [number(point.size), counts.to_owned(), tenths(point.cost)];
             table.row([row.to_owned()].into_iter().chain(place).chain(figures));
         }
         let computers = distinct(of_row.iter().map(|point| computer(point.place)));
@@ -52,12 +52,7 @@ pub(in crate::page) fn scaling(results: &Results) -> Plot {
             let label = format!("{title} on {name}: instructions for each, by {counts}");
             Panel { title: name, notes: Vec::new(), svg: Some(draw(&here, counts, &label)) }
         });
-        groups.push(Group {
-            title: Some(title.to_owned()),
-            panels: panels.collect(),
-            narrow: false,
-            open: true,
-        });
+        groups.push(Group { title: Some(title.to_owned()), panels: panels.collect(), open: true });
     }
     groups.retain(|group| !group.panels.is_empty());
     let failed = results.cells.iter().filter(|cell| cell.guest == GUEST);
@@ -65,7 +60,7 @@ pub(in crate::page) fn scaling(results: &Results) -> Plot {
         let title = format!("{}, {}", computer(&cell.place), cell.place.mode.name());
         Some(Panel { title, notes: vec![format!("failed: {}", cell.error()?)], svg: None })
     });
-    groups.push(Group { title: None, panels: failed.collect(), narrow: true, open: true });
+    groups.push(Group { title: None, panels: failed.collect(), open: true });
     Plot {
         id: "scaling",
         title: "How cost grows with size",
@@ -103,7 +98,7 @@ fn point<'a>(place: &'a Place, line: &'a ResultLine) -> Option<Point<'a>> {
 
 fn draw(points: &[&Point<'_>], counts: &str, label: &str) -> String {
     let [left, top, right, bottom] = AREA;
-    let mut svg = Svg::new(SIZE.0);
+    let mut svg = Svg::new(WIDTH);
     let sizes = distinct(points.iter().map(|point| point.size));
     let log2 = |size: u64| (size as f64).log2();
     let ends = sizes.iter().min().zip(sizes.iter().max());
@@ -114,7 +109,7 @@ fn draw(points: &[&Point<'_>], counts: &str, label: &str) -> String {
     for tick in up.ticks() {
         let y = up.at(tick);
         svg.line("grid", (left, y), (right, y));
-        svg.text("tick", (left - 6.0, y + 4.0), Anchor::End, &short(tick));
+        svg.text("tick", (left - 6.0, y + 4.0), Anchor::End, &short(tick, 2));
     }
     for &size in &sizes {
         let x = across.at(log2(size));
@@ -135,7 +130,7 @@ fn draw(points: &[&Point<'_>], counts: &str, label: &str) -> String {
     }
     svg.text("unit", (0.0, 10.0), Anchor::Start, "instructions for each");
     svg.text("unit", (f64::midpoint(left, right), bottom + 38.0), Anchor::Middle, counts);
-    svg.finish(SIZE.1, label)
+    svg.finish(HEIGHT, label)
 }
 
 /// How large the marks of a mode are: those drawn first are seen around those that stand on them.

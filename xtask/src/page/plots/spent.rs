@@ -4,7 +4,7 @@ use super::bars::{Bars, Line, Names};
 use super::{Group, Panel, Plot, class};
 use crate::page::cells::{distinct, place, reported};
 use crate::page::html::Table;
-use crate::page::scale::decimals;
+use crate::page::scale::{decimals, short};
 use crate::report::Report;
 use crate::results::{Cell, Results};
 use crate::table::number;
@@ -34,7 +34,7 @@ pub(in crate::page) fn spent(results: &Results) -> Plot {
     let groups = guests.into_iter().enumerate().map(|(place, guest)| {
         let cells = reported(results).filter(|(cell, _)| cell.guest == guest);
         let panels = cells.filter_map(|(cell, report)| panel(cell, report)).collect();
-        Group { title: Some(guest.to_owned()), panels, narrow: false, open: place == 0 }
+        Group { title: Some(guest.to_owned()), panels, open: place == 0 }
     });
     Plot {
         id: "spent",
@@ -87,7 +87,7 @@ fn panel(cell: &Cell, report: &Report) -> Option<Panel> {
             name: part.name.clone(),
             class: class(cell.place.mode),
             value: 100.0 * part.time as f64 / whole.max(1) as f64,
-            figure: format!("{} · {}", number(part.time), share(part.time, whole)),
+            figure: format!("{} · {}", short(part.time as f64, 1), share(part.time, whole)),
         })
         .collect();
     if lines.is_empty() {
