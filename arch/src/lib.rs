@@ -137,6 +137,25 @@ pub trait Mmu<P: Platform> {
     /// The reason for which the guest has to be stopped.
     fn stepped(&mut self, world: &mut World<'_, P::Env>, vcpu: &mut P::Vcpu) -> Result<(), Stop>;
 
+    /// Whether the guest may hand over stores to its tables: see [`update`](Self::update).
+    fn takes_updates(&self) -> bool {
+        false
+    }
+
+    /// Makes the guest's `stores` of 8 bytes in order, up to the first that is misaligned or not to RAM, and
+    /// returns how many it made.
+    ///
+    /// # Errors
+    ///
+    /// The reason for which the guest has to be stopped.
+    fn update(
+        &mut self,
+        _world: &mut World<'_, P::Env>,
+        _stores: impl Iterator<Item = (Gpa, u64)>,
+    ) -> Result<u64, Stop> {
+        Ok(0)
+    }
+
     /// Emulates the access to a system register at hand. The caller moves on behind it where it was
     /// made.
     ///

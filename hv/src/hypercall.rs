@@ -1,6 +1,6 @@
 //! What a guest may ask of the hypervisor.
 
-use arch::{Platform, Vcpu};
+use arch::{Mmu, Platform, Vcpu};
 use hv_abi::call;
 use probe::{Event, Probe};
 
@@ -10,7 +10,7 @@ use crate::psci;
 
 /// Where the ids of calls that are known begin; those of the vendor's range that lie above are
 /// unknown at a glance.
-const LAST_OF_OURS: u64 = call::PHASE_END;
+const LAST_OF_OURS: u64 = call::UPDATE;
 
 impl<P: Platform, B: Board<P>, L: Line> Machine<P, B, L> {
     /// Answers the hypercall at hand. An unknown one is told so, and no more.
@@ -43,6 +43,11 @@ impl<P: Platform, B: Board<P>, L: Line> Machine<P, B, L> {
             call::PHASE_END => {
                 self.phases.end(argument, self.shared.probe);
                 call::SUCCESS
+            }
+            call::FEATURES if self.mmu.takes_updates() => call::FEATURE_UPDATE,
+            call::FEATURES => 0,
+            call::UPDATE if self.mmu.takes_updates() => {
+                return self.update(argument).err().map(End::Killed);
             }
             call::VENDOR_UID => {
                 for (number, word) in call::UID.into_iter().enumerate() {

@@ -3,7 +3,7 @@
 //! - [`boot`]: what firmware gave becomes owned memory; the bundle says which machine to make.
 //! - [`machine`]: a virtual machine: processor, MMU, memory, devices.
 //! - [`run`]: the loop: enter the guest, see why it was left, do what that calls for.
-//! - [`hypercall`] and [`psci`]: what a guest may ask.
+//! - [`hypercall`], [`update`] and [`psci`]: what a guest may ask.
 //! - [`device`]: what a guest finds where no memory is.
 //! - [`phase`]: the parts of a workload, as the guest names them.
 //! - [`report`]: every line that a program will read.
@@ -21,3 +21,4 @@ pub mod phase;
 pub mod psci;
 pub mod report;
 pub mod run;
+pub mod update;

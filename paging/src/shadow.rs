@@ -50,6 +50,7 @@ use crate::shadow::page::{Page, Slot, Source};
 use crate::shadow::reverse::{Nodes, Refs};
 use crate::switch::{Switch, Switches};
 
+mod batch;
 #[cfg(any(test, feature = "sim"))]
 pub mod check;
 mod contexts;

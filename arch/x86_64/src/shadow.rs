@@ -357,6 +357,18 @@ where
         self.end_step(world, vcpu, true)
     }
 
+    fn takes_updates(&self) -> bool {
+        self.shadow.takes_updates()
+    }
+
+    fn update(
+        &mut self,
+        world: &mut World<'_, P::Env>,
+        stores: impl Iterator<Item = (Gpa, u64)>,
+    ) -> Result<u64, Stop> {
+        Ok(self.shadow.update(world, stores)?)
+    }
+
     fn register(
         &mut self,
         world: &mut World<'_, P::Env>,

@@ -16,6 +16,40 @@ pub const PHASE_BEGIN: u64 = 0xc600_0002;
 /// Returns [`SUCCESS`].
 pub const PHASE_END: u64 = 0xc600_0003;
 
+/// What the hypervisor offers beyond these calls: a set of `FEATURE_*` bits. Bit 63 is none of them, so that
+/// [`NOT_SUPPORTED`] is no set.
+pub const FEATURES: u64 = 0xc600_0004;
+
+/// The guest may call [`UPDATE`].
+pub const FEATURE_UPDATE: u64 = 1 << 0;
+
+/// Stores to many entries of the guest's tables, in order, each as one store of 8 bytes would. `x1`: the
+/// guest-physical address of a list, a multiple of [`UPDATE_BYTES`]; `x2`: how many stores it has, 1 to
+/// [`UPDATES`]. The list is in RAM and within one page. A store is two little-endian words of 8 bytes: the
+/// guest-physical address of an entry, a multiple of 8, in RAM; and its new value. Each is read when its turn has
+/// come.
+///
+/// Returns [`SUCCESS`], [`BAD_COUNT`], [`BAD_LIST`], or [`BAD_ENTRY`] if it came to a store that it refused; and
+/// in `x1` how many stores it made.
+///
+/// [`NOT_SUPPORTED`] without [`FEATURE_UPDATE`]: under nested paging, or where the build left it out.
+pub const UPDATE: u64 = 0xc600_0005;
+
+/// The most stores of one [`UPDATE`].
+pub const UPDATES: u64 = 256;
+
+/// Bytes of one store of [`UPDATE`].
+pub const UPDATE_BYTES: u64 = 16;
+
+/// The count of [`UPDATE`] is 0 or more than [`UPDATES`].
+pub const BAD_COUNT: u64 = -2_i64 as u64;
+
+/// The list of [`UPDATE`] is misaligned, not in RAM, or goes on beyond its page.
+pub const BAD_LIST: u64 = -3_i64 as u64;
+
+/// A store of [`UPDATE`] is misaligned or not to RAM. Those before it were made.
+pub const BAD_ENTRY: u64 = -4_i64 as u64;
+
 /// "Call UID query" of the vendor-specific hypervisor service: `x0`..`x3` receive [`UID`]. A guest
 /// that receives it runs on Umbra.
 pub const VENDOR_UID: u64 = 0x8600_ff01;

@@ -86,6 +86,8 @@ events! {
     ShEmulateWrite "sh_emulate_write" Kind::Function;
     /// The same for an exclusive or compare-and-swap store.
     ShEmulateCmpxchg "sh_emulate_cmpxchg" Kind::Function;
+    /// Carries out many stores that the guest handed over in one call.
+    ShUpdateBatch "sh_update_batch" Kind::Function;
     /// The guest loads a root: TTBR0_EL1 or TTBR1_EL1, CR3.
     ShUpdateCr3 "sh_update_cr3" Kind::Function;
     /// The guest invalidates a translation. Neither TLBI nor INVLPG needs an exit, so it does so unseen.
@@ -161,6 +163,10 @@ events! {
     RootMiss "roots_missed" Kind::Counter;
     /// Stores that were stepped because the hardware did not describe them.
     Stepped "stores_stepped" Kind::Counter;
+    /// Calls by which a guest handed stores to its tables over.
+    Batches "batches" Kind::Counter;
+    /// Stores that were carried out in such calls.
+    BatchedUpdates "batched_updates" Kind::Counter;
     /// A fault whose cause was gone when it was looked at; the access was retried.
     Retried "faults_retried" Kind::Counter;
     /// Faults given to the guest.

@@ -261,7 +261,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
 
     /// The guest's entry `index` of the table in `frame` is `raw` now.
     #[inline(always)]
-    fn sync_entry<E: Env>(
+    pub(super) fn sync_entry<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
         frame: Frame<GuestPhys>,
