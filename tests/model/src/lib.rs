@@ -115,6 +115,10 @@ pub enum Seen {
 pub trait Machine<A: Arch> {
     /// Stores to RAM by some mapping that nobody knows of.
     fn poke(&mut self, at: Gpa, store: Store);
+    /// Makes stores of eight bytes, up to the first that cannot be; as many at once as it can.
+    fn hand_over(&mut self, stores: &[(Gpa, u64)]) {
+        one_by_one(self, stores);
+    }
     /// The eight bytes of RAM that hold `at`.
     fn peek(&self, at: Gpa) -> Option<u64>;
     /// Loads a root.
@@ -135,6 +139,19 @@ pub trait Machine<A: Arch> {
     fn settle(&mut self) {}
     /// All RAM that was touched, for comparison.
     fn ram(&self) -> Vec<(Gpa, [u64; 512])>;
+}
+
+/// How many of `stores` can be made before one that is misaligned or not to RAM.
+fn possible<A: Arch>(machine: &(impl Machine<A> + ?Sized), stores: &[(Gpa, u64)]) -> usize {
+    let fits = |at: Gpa| at.bits().is_multiple_of(1 << ENTRY_SHIFT) && machine.peek(at).is_some();
+    stores.iter().take_while(|(at, _)| fits(*at)).count()
+}
+
+/// Makes those of `stores` that can be made.
+fn one_by_one<A: Arch>(machine: &mut (impl Machine<A> + ?Sized), stores: &[(Gpa, u64)]) {
+    for (at, value) in stores.iter().take(possible(machine, stores)) {
+        machine.poke(*at, Store { width: ENTRY_SHIFT, value: *value, how: How::Described });
+    }
 }
 
 /// What stands at a guest-physical address, for an access that may go there.

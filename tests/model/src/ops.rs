@@ -73,6 +73,19 @@ pub struct Place {
     pub tag: u8,
 }
 
+/// A store that is handed over.
+#[derive(Clone, Copy, Debug)]
+pub struct Handed {
+    /// The frame.
+    pub to: Target,
+    /// The entry.
+    pub entry: u8,
+    /// The byte of the entry, 0 unless it is misaligned.
+    pub bytes: u8,
+    /// The descriptor.
+    pub desc: Desc,
+}
+
 /// One step of a guest.
 #[derive(Clone, Debug)]
 pub enum Op<R> {
@@ -111,6 +124,8 @@ pub enum Op<R> {
         /// How many entries.
         count: u16,
     },
+    /// Hands stores to tables over, all at once where somebody takes them.
+    Batch(Vec<Handed>),
     /// Accesses memory.
     Access {
         /// Where.
@@ -245,6 +260,17 @@ fn act<A: Arch>(
                 let at = Gpa::from_bits(config.table(*table) + 8 * place);
                 machine.poke(at, Store { width: 3, value, how: How::Described });
             }
+            None
+        }
+        Op::Batch(stores) => {
+            let stores: Vec<_> = stores
+                .iter()
+                .map(|Handed { to, entry, bytes, desc }| {
+                    let at = config.target(*to) + pick(*entry) * 8 + u64::from(bytes % 8);
+                    (Gpa::from_bits(at), config.raw::<A>(*desc))
+                })
+                .collect();
+            machine.hand_over(&stores);
             None
         }
         Op::Access { at, access, desc, width, how } => {

@@ -5,6 +5,7 @@
 //! machine without=out-of-sync                  the engine leaves a step out; `with` adds one
 //! t0[0] = table t1 user-never                  an entry, stored by a mapping nobody knows of
 //! t0[1] = table t0 used                        a table entry that works as a page too
+//! batch t3[5] = page d0 ; t3[6..9] = 0         entries that the guest hands over, and in how many exits
 //! t3[5] = page d0 user ro ng                   pages and blocks begin as kernel rw, executable
 //! root 0 t0                                    TTBR0 := t0; also `t0+200`, `device`, a number
 //! switch 0 t3 t9                               the same for one table after another
@@ -136,7 +137,12 @@ impl<A: Arch> Scenario<A> {
                 let seen: Vec<_> = seen.into_iter().map(|seen| self.named(seen)).collect();
                 self.say(&format!("{} exits={exits}", seen.join(", ")));
             }
-            [entry, "=", ref value @ ..] => self.entry(entry, value),
+            ["batch", ref stores @ ..] => self.batch(stores),
+            [entry, "=", ref value @ ..] => {
+                for (at, value) in self.entries(entry, value) {
+                    self.vm.poke(at, Store { width: 3, value, how: How::Described });
+                }
+            }
             _ if words.iter().all(|word| word.contains('=')) => {
                 words.iter().for_each(|word| configure::<A>(&mut self.config, word));
                 self.vm.load_regime(self.config.regime);
@@ -149,18 +155,32 @@ impl<A: Arch> Scenario<A> {
         let _ = writeln!(self.said, "{line}");
     }
 
-    /// `t0[3] = page d0 user`
-    fn entry(&mut self, entry: &str, value: &[&str]) {
+    /// `t0[3] = page d0 user`, or `t0[3..5]` for several
+    fn entries(&self, entry: &str, value: &[&str]) -> Vec<(Gpa, u64)> {
         let (table, rest) = entry.split_once('[').unwrap_or_else(|| panic!("no entry: {entry}"));
         let rest = rest.trim_end_matches(']');
         let (first, last) = rest.split_once("..").unwrap_or((rest, rest));
         let table = self.physical(table);
         let (first, last) = (number(first), number(last));
-        for place in first..=last {
-            let value = self.descriptor(value, place - first);
-            let store = Store { width: 3, value, how: How::Described };
-            self.vm.poke(Gpa::from_bits(table + 8 * place), store);
+        (first..=last)
+            .map(|place| {
+                let value = self.descriptor(value, place - first);
+                (Gpa::from_bits(table + 8 * place), value)
+            })
+            .collect()
+    }
+
+    /// Entries, with `;` between them.
+    fn batch(&mut self, words: &[&str]) {
+        let mut stores = Vec::new();
+        for words in words.split(|word| *word == ";") {
+            let [entry, "=", value @ ..] = words else { panic!("no entry: {words:?}") };
+            stores.extend(self.entries(entry, value));
         }
+        let before = self.vm.exits();
+        self.vm.hand_over(&stores);
+        let exits = self.vm.exits() - before;
+        self.say(&format!("exits={exits}"));
     }
 
     /// The descriptor that `words` describe; `place` says which of several, for `walking` ones.

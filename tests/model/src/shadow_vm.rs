@@ -12,8 +12,8 @@ use paging::switch::SwitchSet;
 use paging::walk::{self, Step, Translation};
 
 use crate::{
-    Arch, Config, How, Machine, Seen, Store, at_physical, contents, is_device, store_to,
-    without_paging,
+    Arch, Config, How, Machine, Seen, Store, at_physical, contents, is_device, one_by_one,
+    possible, store_to, without_paging,
 };
 
 /// Bytes on either side of a stepped store's address which it may write.
@@ -333,6 +333,15 @@ impl<A: Arch> Machine<A> for ShadowVm<A> {
         } else {
             store_to(&self.parts.memory, at, store);
         }
+    }
+
+    fn hand_over(&mut self, stores: &[(Gpa, u64)]) {
+        if !self.shadow.takes_updates() {
+            return one_by_one(self, stores);
+        }
+        self.exits += 1;
+        let made = self.shadow.update(&mut self.parts.world(), stores.iter().copied());
+        assert_eq!(made, Ok(possible(self, stores) as u64), "stores made of {stores:x?}");
     }
 
     fn peek(&self, at: Gpa) -> Option<u64> {

@@ -1,6 +1,6 @@
 //! Random guests, under both ways of paging.
 
-use model::ops::{Desc, Form, Op, Place, Target, apply};
+use model::ops::{Desc, Form, Handed, Op, Place, Target, apply};
 use model::{Arch, Config, How, Machine, NestedVm, ShadowVm};
 use paging::addr::Level;
 use paging::attrs::{Access, Kind};
@@ -162,6 +162,17 @@ fn half() -> impl Strategy<Value = HalfRegime> {
     })
 }
 
+fn handed<A: Random>() -> impl Strategy<Value = Handed> {
+    let to = prop_oneof![40 => (0_u8..10).prop_map(Target::Table), 1 => target()];
+    let bytes = prop_oneof![40 => Just(0_u8), 1 => any::<u8>()];
+    (to, 0_u8..6, bytes, desc::<A>()).prop_map(|(to, entry, bytes, desc)| Handed {
+        to,
+        entry,
+        bytes,
+        desc,
+    })
+}
+
 fn op<A: Random>() -> impl Strategy<Value = Op<A::Regime>> {
     let how = select(vec![How::Described, How::Described, How::Stepped, How::Exclusive]);
     let wide = || prop_oneof![4 => Just((3_u8, 0_u8)), 1 => (0_u8..4, 0_u8..8)];
@@ -178,6 +189,7 @@ fn op<A: Random>() -> impl Strategy<Value = Op<A::Regime>> {
             .prop_map(|(at, tables, depth, leaf)| Op::Map { at, tables, depth, leaf }),
         2 => (0_u8..10, desc::<A>(), any::<bool>(), 0_u16..514)
             .prop_map(|(table, desc, walks, count)| Op::Fill { table, desc, walks, count }),
+        4 => prop::collection::vec(handed::<A>(), 0..24).prop_map(Op::Batch),
         40 => (place(), access(), desc::<A>(), wide(), how).prop_map(
             |(at, access, desc, (width, _), how)| Op::Access { at, access, desc, width, how }
         ),
