@@ -23,6 +23,7 @@ const FRAMES: u64 = 2048;
 fn main() {
     frames::require(FRAMES);
     rt::fault::set_handler(process::fault);
+    rt::batch::ask();
     let cost = rt::clock::cost();
     rows::page(cost);
     rows::brk(cost);

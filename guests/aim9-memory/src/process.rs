@@ -2,6 +2,7 @@
 
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
+use rt::batch::{Batch, Plain, Stores};
 use rt::fault::{Cause, Fault};
 use rt::space::{self, Access, FRAME, Frame, Space, USER};
 use rt::{Exception, entry, frames, tlb};
@@ -49,6 +50,7 @@ impl Process {
     }
 
     /// Takes the last `pages` of the heap away.
+    #[inline(always)]
     pub(crate) fn shrink(&mut self, pages: u64) {
         self.heap -= pages;
         self.unmap(HEAP + self.heap * FRAME, pages);
@@ -56,28 +58,60 @@ impl Process {
 
     /// Maps `pages` at [`MAPPINGS`] at once, to frames that are zero.
     pub(crate) fn map(&mut self, pages: u64) {
+        match Batch::begin() {
+            Some(batch) => self.map_batched(batch, pages),
+            None => self.map_by(Plain, pages),
+        }
+    }
+
+    /// See [`map`](Self::map).
+    #[inline(never)]
+    fn map_batched(&mut self, batch: Batch, pages: u64) {
+        self.map_by(batch, pages)
+    }
+
+    /// See [`map`](Self::map).
+    #[inline(always)]
+    fn map_by(&mut self, mut stores: impl Stores, pages: u64) {
         for page in 0..pages {
             let slot = self.space.entry(MAPPINGS + page * FRAME);
             // SAFETY: an entry for the page; the frame is new.
-            unsafe { space::store(slot, entry::page(zeroed(), Access::ReadWrite)) };
+            unsafe { stores.store(slot, entry::page(zeroed(), Access::ReadWrite)) };
         }
+        stores.finish();
         tlb::publish();
     }
 
     /// Unmaps whatever is mapped among `pages` from `start` on, and gives the frames back.
     pub(crate) fn unmap(&mut self, start: u64, pages: u64) {
+        match Batch::begin() {
+            Some(batch) => self.unmap_batched(batch, start, pages),
+            None => self.unmap_by(Plain, start, pages),
+        }
+    }
+
+    /// See [`unmap`](Self::unmap).
+    #[inline(never)]
+    fn unmap_batched(&mut self, batch: Batch, start: u64, pages: u64) {
+        self.unmap_by(batch, start, pages)
+    }
+
+    /// See [`unmap`](Self::unmap).
+    #[inline(always)]
+    fn unmap_by(&mut self, mut stores: impl Stores, start: u64, pages: u64) {
         let mut unmapped = 0;
         for page in 0..pages {
-            let slot = self.space.entry(start + page * FRAME);
+            let slot = self.space.entry_inline(start + page * FRAME);
             // SAFETY: an entry for the page.
             let value = unsafe { space::load(slot) };
             if entry::is_present(value) {
                 // SAFETY: as above; the pages are no longer the process's.
-                unsafe { space::store(slot, 0) };
+                unsafe { stores.store(slot, 0) };
                 owners::release(entry::target(value));
                 unmapped += 1;
             }
         }
+        stores.finish();
         if unmapped > 0 {
             tlb::pages(self.space.asid(), start, pages);
         }
@@ -85,6 +119,21 @@ impl Process {
 
     /// A copy of the process that shares every frame of its heap until one of them writes to it.
     pub(crate) fn fork(&mut self, asid: u16) -> Self {
+        match Batch::begin() {
+            Some(batch) => self.fork_batched(batch, asid),
+            None => self.fork_by(Plain, asid),
+        }
+    }
+
+    /// See [`fork`](Self::fork).
+    #[inline(never)]
+    fn fork_batched(&mut self, batch: Batch, asid: u16) -> Self {
+        self.fork_by(batch, asid)
+    }
+
+    /// See [`fork`](Self::fork).
+    #[inline(always)]
+    fn fork_by(&mut self, mut stores: impl Stores, asid: u16) -> Self {
         let mut child = Self::new(asid, self.image, self.heap);
         for page in 0..self.heap {
             let at = HEAP + page * FRAME;
@@ -97,12 +146,13 @@ impl Process {
             let shared = entry::with_write(value, false);
             if shared != value {
                 // SAFETY: as above.
-                unsafe { space::store(slot, shared) };
+                unsafe { stores.store(slot, shared) };
             }
             owners::share(entry::target(value));
             // SAFETY: an entry for the page in the child, which shares the frame, read-only.
             unsafe { space::store(child.space.entry(at), shared) };
         }
+        stores.finish();
         tlb::space(self.space.asid());
         child
     }

@@ -30,6 +30,7 @@ const DEEDS: &[Deed] = &[
     ("panic", || panic!("as asked")),
     ("calls", calls::absurd),
     ("phases", calls::phases),
+    ("lists", calls::lists),
     ("spin", spin),
     ("nowhere", addresses::nowhere),
     ("beyond", addresses::beyond),

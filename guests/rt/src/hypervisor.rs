@@ -10,6 +10,18 @@ pub fn has_hypercalls() -> bool {
     machine.umbra || crate::arch::call::is_answered(machine.conduit)
 }
 
+/// What Umbra offers, as `call::FEATURE_*` bits; nothing on another machine.
+pub fn features() -> u64 {
+    if !crate::machine().umbra {
+        return 0;
+    }
+    // SAFETY: the call writes no memory.
+    match unsafe { hypercall(call::FEATURES, [0; 3]) } {
+        call::NOT_SUPPORTED => 0,
+        features => features,
+    }
+}
+
 /// Tells the hypervisor the exit status; it does not come back.
 pub(crate) fn exit(status: u8) -> ! {
     // SAFETY: the call writes no memory.

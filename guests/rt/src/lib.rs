@@ -32,6 +32,7 @@ mod x86_64;
 #[cfg(target_arch = "x86_64")]
 use x86_64 as arch;
 
+pub mod batch;
 pub mod clock;
 pub mod console;
 pub mod entry;

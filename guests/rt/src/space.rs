@@ -164,6 +164,12 @@ impl Space {
         self.entry_at(va, 0)
     }
 
+    /// [`entry`](Self::entry), without a call: for loops over many pages.
+    #[inline(always)]
+    pub fn entry_inline(&mut self, va: u64) -> *mut u64 {
+        self.entry_at(va, 0)
+    }
+
     /// The entry for the 2 MiB block at `va`; tables that are missing are made.
     pub fn block_entry(&mut self, va: u64) -> *mut u64 {
         self.entry_at(va, 1)
