@@ -47,9 +47,9 @@ const PRINTING: [&[&str]; 2] = [
 const PORTS: &str = "emulate_port";
 
 /// What a guest computed: its result lines without durations. The same in every mode.
-pub(crate) fn computed(ran: &Ran) -> String {
+pub(crate) fn computed(console: &str) -> String {
     let mut out = String::new();
-    for line in results(&ran.console).iter().filter(|line| line.name != "exit") {
+    for line in results(console).iter().filter(|line| line.name != "exit") {
         let _ = write!(out, "@ {}", line.name);
         for (key, value) in line.fields.iter().filter(|(key, _)| !DURATIONS.contains(key)) {
             let _ = write!(out, " {key}={value}");
@@ -61,7 +61,7 @@ pub(crate) fn computed(ran: &Ran) -> String {
 
 /// What of a run is golden.
 pub(crate) fn text(ran: &Ran, report: &Report) -> String {
-    let mut out = computed(ran);
+    let mut out = computed(&ran.console);
     for (what, count) in counts(report, printed(ran)) {
         let _ = writeln!(out, "{what} {count}");
     }
@@ -101,7 +101,7 @@ pub(crate) fn printed(ran: &Ran) -> u64 {
 
 /// What of a run is golden that was ended from outside, at no exact time.
 pub(crate) fn ending(ran: &Ran, report: &Report) -> String {
-    let mut out = computed(ran);
+    let mut out = computed(&ran.console);
     verdict(&mut out, report);
     out
 }
@@ -168,7 +168,7 @@ mod tests {
             registers: None,
             status: None,
         };
-        assert_eq!(computed(&ran), "@ a row=1 sum=7\n");
+        assert_eq!(computed(&ran.console), "@ a row=1 sum=7\n");
     }
 
     #[test]

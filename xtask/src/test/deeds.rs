@@ -21,11 +21,12 @@ pub(super) enum Must {
 pub(super) type Deed = (&'static str, [Must; 2]);
 
 /// What it can be told on every processor, with the same outcome.
-const DEEDS: [Deed; 8] = [
+const DEEDS: [Deed; 9] = [
     ("status", [Must::End(42); 2]),
     ("panic", [Must::Fail; 2]),
     ("calls", [Must::End(0); 2]),
     ("phases", [Must::End(0); 2]),
+    ("lists", [Must::End(0); 2]),
     ("garbage", [Must::Fail; 2]),
     ("spin", [Must::GoOn; 2]),
     ("sleep", [Must::GoOn; 2]),

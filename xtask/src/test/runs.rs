@@ -106,7 +106,7 @@ pub(super) fn all(tally: &mut Tally, lab: &Lab) -> Computed {
             continue;
         }
         let text = result.and_then(|done| {
-            golden::compare(&case.name(), &done.text).map(|()| golden::computed(&done.ran))
+            golden::compare(&case.name(), &done.text).map(|()| golden::computed(&done.ran.console))
         });
         // One that is stopped, or stops itself in despair, has computed nothing.
         if let Ok(text) = &text
@@ -225,7 +225,7 @@ fn once(lab: &Lab, case: &Case<'_>) -> Result<Done> {
     let (ran, report) = lab.run(&case.run(Probes::Counts))?;
     check(case, &ran, &report)?;
     let text = match case.must {
-        Must::End(_) if case.is_timed() => golden::computed(&ran),
+        Must::End(_) if case.is_timed() => golden::computed(&ran.console),
         Must::GoOn => golden::ending(&ran, &report),
         Must::End(_) | Must::Fail => golden::text(&ran, &report),
     };

@@ -3,13 +3,13 @@
 use std::fs;
 use std::process::Output;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use super::input::tool;
 use super::tally::Tally;
 use crate::arch::Arch;
-use crate::paths;
+use crate::{golden, paths};
 
 /// Fewer frames for tables than `mmu-ops` has tables.
 const FEW_FRAMES: u32 = 64;
@@ -40,7 +40,33 @@ pub(super) fn all(tally: &mut Tally, arch: Arch) -> Result<()> {
         ensure!(text.contains("umbra counter name=shadows_evicted"), "nothing was given up");
         Ok(())
     });
+    case("a guest hands its stores over, and computes the same", |arch| {
+        let options = ["--guest", "aim9-memory"];
+        let text = handed_over(arch, &options)?;
+        ensure!(text.contains("umbra counter name=batched_updates"), "nothing was handed over");
+        Ok(())
+    });
+    case("lists of stores that are refused", |arch| {
+        handed_over(arch, &["--guest", "misbehave", "--append", "lists"]).map(drop)
+    });
     Ok(())
+}
+
+/// Runs a guest with the step that a guest has to know of, and checks that it computes what it does without.
+/// Returns what it says.
+fn handed_over(arch: Arch, options: &[&str]) -> Result<String> {
+    let text = |steps: &[&str]| -> Result<String> {
+        let mode = ["--paging", "shadow", "--probes", "counts", "--raw"];
+        let output = run(arch, &[options, &mode, steps].concat())?;
+        ensure!(output.status.success(), "it fails: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (with, without) = (text(&["--with", "paravirtual"])?, text(&[])?);
+    let [one, other] = [&with, &without].map(|text| golden::computed(text));
+    if let Some((line, a, b)) = golden::first_difference(&one, &other) {
+        bail!("line {line}: `{a}` with it, `{b}` without");
+    }
+    Ok(with)
 }
 
 fn run(arch: Arch, options: &[&str]) -> Result<Output> {
