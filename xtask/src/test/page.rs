@@ -1,9 +1,8 @@
 //! The page of `compare`, looked at in a browser.
 //!
-//! The results that it shows are in `tests/page/results.json`. That the search finds something is shown
-//! by pages with one fault each.
-
-use std::path::PathBuf;
+//! The results that it shows are in `tests/page/results.json`: those that
+//! `cargo xtask compare --guest memory-motion,scale --out DIR` leaves in DIR. That the search finds
+//! something is shown by pages with one fault each.
 
 use anyhow::{Context as _, Result, bail, ensure};
 
@@ -26,7 +25,7 @@ struct Fault {
     says: &'static str,
 }
 
-const FAULTS: [Fault; 7] = [
+const FAULTS: [Fault; 8] = [
     Fault {
         name: "a label on another",
         change: (
@@ -59,6 +58,11 @@ const FAULTS: [Fault; 7] = [
         name: "a plot that draws nothing",
         change: (".panels {", "figure { display: none } .panels {"),
         says: "draws nothing",
+    },
+    Fault {
+        name: "text that is too small",
+        change: (".panels {", "figure svg { width: 180px !important } .panels {"),
+        says: "pixels high",
     },
     Fault {
         name: "panels on each other",
@@ -97,7 +101,7 @@ pub(super) fn all(tally: &mut Tally) -> Result<()> {
 
 /// The sample, the sample with failed cells, and one for each fault.
 fn pages() -> Result<Vec<String>> {
-    let sample = Results::read(&paths::root().join(PathBuf::from(SAMPLE)))?;
+    let sample = Results::read(&paths::root().join(SAMPLE))?;
     let whole = page::render(&sample);
     results::write(&paths::own().join(FILE), &whole)?;
     let mut failed = sample.clone();
@@ -108,13 +112,10 @@ fn pages() -> Result<Vec<String>> {
             (Status::Failed { error }, None, None, None);
         cell.lines.clear();
     }
-    let mut small = sample;
-    small.cells.retain(|cell| ["memory-motion", "scale"].contains(&cell.guest.as_str()));
-    let small = page::render(&small);
-    let mut pages = vec![whole, page::render(&failed)];
+    let mut pages = vec![whole.clone(), page::render(&failed)];
     for Fault { name, change: (from, to), .. } in FAULTS {
-        ensure!(small.contains(from), "there is no place for {name}");
-        pages.push(small.replacen(from, to, 1));
+        ensure!(whole.contains(from), "there is no place for {name}");
+        pages.push(whole.replacen(from, to, 1));
     }
     Ok(pages)
 }

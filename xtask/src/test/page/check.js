@@ -6,6 +6,9 @@
 // Pixels by which neighbours may overlap: rounding, and what is white at the edge of a letter.
 const SLACK = 1;
 
+// The smallest text that is read with ease, in pixels.
+const SMALLEST = 9;
+
 // Elements of which no two may overlap, unless one is in the other.
 const BLOCKS = "h1, h2, p, li, summary, figcaption, figure, svg, .scroll, dt, dd";
 
@@ -49,8 +52,11 @@ function drawing(svg, found) {
     if (!within(box(element), whole)) complain(`${name(element)} is cut off`);
   }
   const texts = [...svg.querySelectorAll("text")];
+  const scale = whole.width / (svg.viewBox.baseVal.width || whole.width);
   for (const text of texts) {
     if (area(box(text)) === 0) complain(`${name(text)} is not to be seen`);
+    const size = scale * parseFloat(getComputedStyle(text).fontSize);
+    if (size < SMALLEST) complain(`${name(text)} is ${size.toFixed(1)} pixels high`);
   }
   pairs(texts, complain);
   for (const mark of svg.querySelectorAll(".mark")) {
