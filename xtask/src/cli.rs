@@ -8,7 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use paging::switch::{Switch, SwitchSet};
 
-pub(crate) use self::measure::Compare;
+pub(crate) use self::measure::{Ablate, Compare};
 use crate::arch::Arch;
 use crate::computer::{Accel, Model};
 use crate::setup::Install;
@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Measure guests natively and under both ways of paging, and set the figures side by side.
     Compare(Compare),
+    /// Measure what each step of shadow paging is worth.
+    Ablate(Ablate),
 }
 
 /// How guest memory is virtualized.

@@ -11,7 +11,7 @@ pub(crate) mod published;
 mod show;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -80,14 +80,10 @@ pub(crate) fn run(options: &Compare) -> Result<u8> {
 /// Sees that files can be written to a folder, and keeps the results that are there.
 fn make_room(folder: &Path) -> Result<()> {
     let file = folder.join(RESULTS);
-    let fresh = || -> std::io::Result<()> {
-        fs::create_dir_all(folder)?;
-        let trial = PathBuf::from(folder).join("trial");
-        fs::write(&trial, "")?;
-        fs::remove_file(&trial)?;
-        if file.is_file() { fs::copy(&file, folder.join(BEFORE)).map(drop) } else { Ok(()) }
-    };
-    fresh().with_context(|| {
-        format!("cannot write to the folder {}: name another with --out", folder.display())
-    })
+    results::check_writable(&file)?;
+    if file.is_file() {
+        let before = folder.join(BEFORE);
+        fs::copy(&file, &before).with_context(|| format!("cannot write {}", before.display()))?;
+    }
+    Ok(())
 }

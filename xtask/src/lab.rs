@@ -21,6 +21,7 @@ use crate::manifest::Machine;
 use crate::report::Report;
 use crate::results::{EmulatorVersion, Tools};
 use crate::setup::emulator::{self, Emulator};
+use crate::setup::{self, Install};
 use crate::toolchain::Toolchain;
 
 /// What a guest runs on.
@@ -260,4 +261,20 @@ pub(crate) fn variants(
     probes
         .iter()
         .flat_map(move |&probes| modes.map(|paging| Variant { arch, paging, probes, switches }))
+}
+
+/// What is said when there is no emulator.
+pub(crate) const NOWHERE: &str =
+    "there is no emulator to measure on: `cargo xtask doctor` lists what is missing";
+
+/// Those of `computers` that this one can emulate. The others are named and left out.
+pub(crate) fn available(computers: &[Computer], install: Install) -> Vec<Computer> {
+    let there = |computer: &&Computer| {
+        let result = setup::ensure(&setup::needs_of(**computer), install);
+        if let Err(why) = &result {
+            eprintln!("warning: nothing is measured on {}: {why:#}", computer.title());
+        }
+        result.is_ok()
+    };
+    computers.iter().filter(there).copied().collect()
 }

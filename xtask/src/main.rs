@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ablate;
 mod arch;
 mod bench;
 mod build;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Compare(options) => compare::run(&options),
+        Command::Ablate(options) => ablate::run(&options),
     };
     match result {
         Ok(status) => ExitCode::from(status),

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::changes::{Comparison, Figures};
 pub(crate) use self::figures::loss;
-pub(crate) use self::file::write;
+pub(crate) use self::file::{check_writable, write};
 pub(crate) use self::work::Work;
 use crate::arch::Arch;
 use crate::lab::{self, Mode};

@@ -9,7 +9,6 @@ use paging::switch::{Switch, SwitchSet};
 use super::plan::Job;
 use crate::arch::Arch;
 use crate::cli::Probes;
-use crate::computer::Computer;
 use crate::lab::{self, Lab, Mode, Order, Run};
 use crate::progress::Step;
 use crate::results::{Cell, Results, Source, Status};
@@ -31,10 +30,7 @@ pub(super) fn all(
     for arch in Arch::ALL {
         labs.extend(lab(arch, plan, install)?);
     }
-    ensure!(
-        !labs.is_empty(),
-        "there is no emulator to measure on: `cargo xtask doctor` lists them"
-    );
+    ensure!(!labs.is_empty(), lab::NOWHERE);
     let of = |job: &Job| labs.iter().find(|lab| lab.has(job.place.computer));
     let jobs: Vec<_> = plan.iter().filter_map(|job| Some((job, of(job)?))).collect();
     let mut results = Results::new(
@@ -68,7 +64,7 @@ fn lab(arch: Arch, plan: &[Job], install: Install) -> Result<Option<Lab>> {
     let jobs = || plan.iter().filter(|job| job.place.computer.arch() == arch);
     let wanted = arch.computers().iter().copied();
     let wanted = wanted.filter(|&computer| jobs().any(|job| job.place.computer == computer));
-    let computers: Vec<_> = wanted.filter(|&computer| is_there(computer, install)).collect();
+    let computers = lab::available(&wanted.collect::<Vec<_>>(), install);
     if computers.is_empty() {
         return Ok(None);
     }
@@ -83,14 +79,6 @@ fn lab(arch: Arch, plan: &[Job], install: Install) -> Result<Option<Lab>> {
         .collect();
     let order = Order { computers: &computers, guests: &guests, variants };
     Lab::of(arch, &toolchain, &order).map(Some)
-}
-
-fn is_there(computer: Computer, install: Install) -> bool {
-    let result = setup::ensure(&setup::needs_of(computer), install);
-    if let Err(why) = &result {
-        eprintln!("warning: nothing is measured on {}: {why:#}", computer.title());
-    }
-    result.is_ok()
 }
 
 /// Fills a cell in, as far as it goes.

@@ -2,9 +2,9 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 
 use super::{Results, SCHEMA, VERSION};
@@ -54,11 +54,31 @@ impl Results {
 
 /// Puts a text in the place of a file at once, by way of a file beside it.
 pub(crate) fn write(file: &Path, text: &str) -> Result<()> {
-    let mut beside = OsString::from(file);
-    beside.push(".new");
+    let beside = beside(file);
     fs::write(&beside, text)
         .and_then(|()| fs::rename(&beside, file))
         .with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Fails unless [`write`] can be expected to work, before there is anything that could be lost. Makes
+/// the folder if there is none.
+pub(crate) fn check_writable(file: &Path) -> Result<()> {
+    let beside = beside(file);
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let tried = fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&beside, ""))
+        .and_then(|()| fs::remove_file(&beside));
+    tried.with_context(|| {
+        format!("cannot write {}: name another place with --out", file.display())
+    })?;
+    ensure!(!file.is_dir(), "{} is a folder: name a file with --out", file.display());
+    Ok(())
+}
+
+fn beside(file: &Path) -> PathBuf {
+    let mut beside = OsString::from(file);
+    beside.push(".new");
+    beside.into()
 }
 
 #[cfg(test)]
