@@ -16,14 +16,15 @@ use std::fmt::Write as _;
 
 use self::cells::place;
 use self::html::escape;
-use self::plots::{Plot, histograms, modes, scaling, spent};
+use self::plots::{Plot, histograms, modes, operations, scaling, spent};
 use crate::results::Results;
 
 const STYLE: &str = include_str!("page/style.css");
 const TITLE: &str = "Umbra: native, nested and shadow paging";
 
 /// The names of the plots.
-pub(crate) const PLOTS: [&str; 5] = ["totals", "exits", "spent", "histograms", "scaling"];
+pub(crate) const PLOTS: [&str; 6] =
+    ["totals", "operations", "exits", "spent", "histograms", "scaling"];
 
 /// The page of these results.
 pub(crate) fn render(results: &Results) -> String {
@@ -49,6 +50,7 @@ pub(crate) fn render(results: &Results) -> String {
 fn plots(results: &Results) -> Vec<Plot> {
     vec![
         modes::totals(results),
+        operations::operations(results),
         modes::exits(results),
         spent::spent(results),
         histograms::histograms(results),

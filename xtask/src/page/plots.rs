@@ -3,6 +3,7 @@
 pub(super) mod bars;
 pub(super) mod histograms;
 pub(super) mod modes;
+pub(super) mod operations;
 pub(super) mod scaling;
 pub(super) mod spent;
 
@@ -28,7 +29,7 @@ pub(super) struct Plot {
     /// Its panels.
     pub(super) groups: Vec<Group>,
     /// The figures.
-    pub(super) tables: Vec<Table>,
+    pub(super) table: Table,
 }
 
 /// Panels that belong together.
@@ -68,6 +69,14 @@ pub(super) const fn shape(mode: Mode) -> Shape {
     }
 }
 
+/// How large the marks of a mode are: those drawn first are seen around those that stand on them.
+pub(super) const fn radius(mode: Mode) -> f64 {
+    match mode {
+        Mode::Native => 6.0,
+        Mode::Under(_) => 3.5,
+    }
+}
+
 impl Plot {
     /// The whole section.
     pub(super) fn finish(&self) -> String {
@@ -83,12 +92,11 @@ impl Plot {
         }
         self.legend(&mut out);
         self.groups.iter().for_each(|group| group.write(&mut out));
-        let tables = self.tables.iter().filter(|table| !table.is_empty());
-        let tables: String = tables.map(Table::finish).collect();
-        if !tables.is_empty() {
+        if !self.table.is_empty() {
+            let table = self.table.finish();
             let _ = write!(
                 out,
-                "<details class=\"data\"><summary>The figures as a table</summary>\n{tables}</details>\n"
+                "<details class=\"data\"><summary>The figures as a table</summary>\n{table}</details>\n"
             );
         }
         out + "</section>\n"

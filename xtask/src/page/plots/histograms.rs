@@ -63,7 +63,7 @@ pub(in crate::page) fn histograms(results: &Results) -> Plot {
         legend: &[],
         nothing: "No cell has histograms.",
         groups,
-        tables: vec![table],
+        table,
     }
 }
 

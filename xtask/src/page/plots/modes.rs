@@ -5,8 +5,8 @@ use super::{Group, Panel, Plot, class};
 use crate::lab::Mode;
 use crate::page::cells::{UNDER, computer, computers, find, guests};
 use crate::page::html::Table;
-use crate::page::scale::{decimals, short, tenths};
-use crate::results::{Cell, Results, Work, loss};
+use crate::page::scale::{decimals, short};
+use crate::results::{Cell, Results};
 use crate::table::number;
 
 /// The total of each cell against that of the native run.
@@ -36,7 +36,7 @@ pub(in crate::page) fn totals(results: &Results) -> Plot {
             let ratio = ratio(results, cell)?;
             Some((ratio, format!("{ratio:.2} ×")))
         }),
-        tables: vec![table, rows(results)],
+        table,
     }
 }
 
@@ -61,51 +61,8 @@ pub(in crate::page) fn exits(results: &Results) -> Plot {
             let exits = cell.exits?;
             Some((exits as f64, number(exits)))
         }),
-        tables: vec![table],
+        table,
     }
-}
-
-/// What each row of the workloads took, for one operation.
-fn rows(results: &Results) -> Table {
-    let headings = [
-        "workload",
-        "computer",
-        "row",
-        "operations",
-        "native",
-        "nested",
-        "shadow",
-        "nested, loss",
-        "shadow, loss",
-        "nested, exits",
-        "shadow, exits",
-    ];
-    let mut table =
-        Table::new("Row by row: instructions and exits for one operation", 3, &headings);
-    for guest in guests(results) {
-        for place in computers(results, guest) {
-            let cells = UNDER.map(|mode| find(results, guest, place, mode));
-            let native = cells.iter().flatten().find_map(|cell| results.native_of(cell));
-            let works =
-                [native, cells[0], cells[1]].map(|cell| cell.map(Cell::work).unwrap_or_default());
-            let all = works.iter().max_by_key(|rows| rows.len()).into_iter().flatten();
-            for Work { row, title, operations, .. } in all {
-                let found = works.each_ref().map(|rows| rows.iter().find(|work| work.row == *row));
-                let each = found.map(|work| work.map(|work| work.each));
-                let lost = [each[1], each[2]].map(|ran| loss(each[0]?, ran?));
-                let lost = lost.map(|lost| lost.map(|lost| format!("{:.1} %", 100.0 * lost)));
-                let exits = [found[1], found[2]].map(|work| Some(format!("{:.2}", work?.exits?)));
-                let each = each.map(|each| each.map(tenths));
-                let row =
-                    title.as_ref().map_or_else(|| row.clone(), |title| format!("{row} {title}"));
-                let figures =
-                    [operations.map(number)].into_iter().chain(each).chain(lost).chain(exits);
-                let figures = figures.map(|figure| figure.unwrap_or_else(dash));
-                table.row([guest.to_owned(), computer(place), row].into_iter().chain(figures));
-            }
-        }
-    }
-    table
 }
 
 fn names(cell: &Cell) -> [String; 3] {

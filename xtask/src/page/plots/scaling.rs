@@ -1,6 +1,6 @@
 //! How the cost of one operation grows with how much there is: the guest `scale`.
 
-use super::{Group, Panel, Plot, WIDTH, class, shape};
+use super::{Group, Panel, Plot, WIDTH, class, radius, shape};
 use crate::lab::Mode;
 use crate::page::cells::{computer, distinct};
 use crate::page::html::Table;
@@ -11,7 +11,7 @@ use crate::run::ResultLine;
 use crate::table::number;
 
 /// The guest whose lines these are.
-const GUEST: &str = "scale";
+pub(super) const GUEST: &str = "scale";
 /// Its rows: what they are called there, what they are, and what their size counts.
 const ROWS: [(&str, &str, &str); 4] = [
     ("map", "A page mapped on demand", "MiB mapped"),
@@ -75,7 +75,7 @@ pub(in crate::page) fn scaling(results: &Results) -> Plot {
         legend: &Mode::ALL,
         nothing: "The guest scale is not among the cells.",
         groups,
-        tables: vec![table],
+        table,
     }
 }
 
@@ -131,12 +131,4 @@ fn draw(points: &[&Point<'_>], counts: &str, label: &str) -> String {
     svg.text("unit", (0.0, 10.0), Anchor::Start, "instructions for each");
     svg.text("unit", (f64::midpoint(left, right), bottom + 38.0), Anchor::Middle, counts);
     svg.finish(HEIGHT, label)
-}
-
-/// How large the marks of a mode are: those drawn first are seen around those that stand on them.
-const fn radius(mode: Mode) -> f64 {
-    match mode {
-        Mode::Native => 6.0,
-        Mode::Under(_) => 3.5,
-    }
 }

@@ -50,7 +50,7 @@ pub(in crate::page) fn spent(results: &Results) -> Plot {
         legend: &[],
         nothing: "No cell has measured times.",
         groups: groups.collect(),
-        tables: vec![table],
+        table,
     }
 }
 
