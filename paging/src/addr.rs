@@ -201,34 +201,34 @@ impl Level {
 
 /// The place of an entry in its table, below [`ENTRIES`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Index(u16);
+pub struct Index(u32);
 
 impl Index {
     /// The entry of a table at `level` that the address `bits` selects.
     #[must_use]
     #[inline]
     pub const fn of(bits: u64, level: Level) -> Self {
-        Self(((bits >> level.shift()) as u16) & (ENTRIES as u16 - 1))
+        Self((bits >> level.shift()) as u32 & (ENTRIES as u32 - 1))
     }
 
     /// The entry whose place is the low bits of `place`.
     #[must_use]
     #[inline]
     pub const fn wrapping(place: u32) -> Self {
-        Self((place as u16) & (ENTRIES as u16 - 1))
+        Self(place & (ENTRIES as u32 - 1))
     }
 
     /// The place as a number below [`ENTRIES`].
     #[must_use]
     #[inline]
     pub const fn get(self) -> usize {
-        (self.0 & (ENTRIES as u16 - 1)) as usize
+        (self.0 & (ENTRIES as u32 - 1)) as usize
     }
 
     /// Every place of a table, in order.
     #[inline]
     pub fn all() -> impl Iterator<Item = Self> {
-        (0..ENTRIES as u16).map(Self)
+        (0..ENTRIES as u32).map(Self)
     }
 }
 

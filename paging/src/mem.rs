@@ -25,11 +25,15 @@ pub trait Entries {
     fn group(&self, group: Group) -> [u64; GROUP] {
         core::array::from_fn(|member| self.get(group.member(member)))
     }
-    /// The descriptors of a group, and all of them or'ed, unless that is 0.
+    /// The descriptors of a group, and'ed.
     #[inline(always)]
-    fn used_group(&self, group: Group) -> Option<Used> {
-        let used = Used::new(self.group(group));
-        (used.any != 0).then_some(used)
+    fn all(&self, group: Group) -> u64 {
+        self.group(group).iter().fold(u64::MAX, |all, raw| all & raw)
+    }
+    /// The descriptors of a group, or'ed.
+    #[inline(always)]
+    fn any(&self, group: Group) -> u64 {
+        self.group(group).iter().fold(0, |any, raw| any | raw)
     }
     /// Replaces the descriptors of a group, each written whole.
     #[inline(always)]
@@ -38,35 +42,17 @@ pub trait Entries {
             self.set(group.member(member), raw);
         }
     }
+    /// Replaces the descriptors of a group of `to` by what `make` makes of those here and of their places.
+    #[inline(always)]
+    fn map_group(&self, group: Group, to: &impl Entries, mut make: impl FnMut(Index, u64) -> u64) {
+        for at in group.members() {
+            to.set(at, make(at, self.get(at)));
+        }
+    }
 }
 
 /// Descriptors of a group.
 pub const GROUP: usize = 8;
-
-/// The descriptors of a group that has any.
-#[derive(Clone, Copy, Debug)]
-pub struct Used {
-    /// Each of them.
-    pub raw: [u64; GROUP],
-    /// All of them or'ed.
-    pub any: u64,
-}
-
-impl Used {
-    /// The group of these.
-    #[inline(always)]
-    #[must_use]
-    pub fn new(raw: [u64; GROUP]) -> Self {
-        Self { raw, any: raw.iter().fold(0, |any, raw| any | raw) }
-    }
-
-    /// All of them and'ed.
-    #[inline(always)]
-    #[must_use]
-    pub fn all(&self) -> u64 {
-        self.raw.iter().fold(u64::MAX, |all, raw| all & raw)
-    }
-}
 
 /// Eight neighbouring descriptors of a table: what a loop over a whole table takes at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,6 +63,12 @@ impl Group {
     #[inline(always)]
     pub fn all() -> impl Iterator<Item = Self> {
         (0..(ENTRIES / GROUP) as u32).map(Self)
+    }
+
+    /// The places of its members.
+    #[inline(always)]
+    pub fn members(self) -> impl Iterator<Item = Index> {
+        (0..GROUP).map(move |member| self.member(member))
     }
 
     /// The place of member `member`, below [`GROUP`].

@@ -91,19 +91,31 @@ pub struct Capacity {
 /// What is known of a frame of RAM (level 0) or of the block of a higher level. 16 bytes, which is
 /// 0.4 % of a frame.
 #[derive(Clone, Copy, Debug)]
-#[repr(C)]
+#[repr(C, align(16))]
 struct Record {
-    /// The shadow leaves of this level that map it.
-    leaves: Refs,
     /// Shadow pages: of the table in this frame, or those that split this block. 0 or a page's
     /// number; the others hang on [`Page::next`].
     shadows: u32,
+    /// The shadow leaves of this level that map it. The first stands beside `shadows`, so that one look
+    /// tells whether there is anything.
+    leaves: Refs,
     /// How many frames of this block have shadow pages. 0 at level 0.
     tables: u32,
 }
 
 impl Record {
-    const EMPTY: Self = Self { leaves: Refs::EMPTY, shadows: 0, tables: 0 };
+    const EMPTY: Self = Self { shadows: 0, leaves: Refs::EMPTY, tables: 0 };
+
+    /// Notes that the leaf in `slot` maps it, if that takes no node and it has no shadow page; returns whether
+    /// that is so.
+    #[inline(always)]
+    const fn add_in_place(&mut self, slot: Slot) -> bool {
+        if self.shadows as u64 | (self.leaves.first() as u64) << u32::BITS == 0 {
+            self.leaves.add_first(slot.bits());
+            return true;
+        }
+        self.shadows == 0 && self.leaves.add_second(slot.bits())
+    }
 }
 
 const _: () = assert!(size_of::<Record>() == 16);

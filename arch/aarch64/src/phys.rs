@@ -3,8 +3,8 @@
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use paging::addr::ENTRIES;
-use paging::mem::GROUP;
+use paging::addr::{ENTRIES, Index};
+use paging::mem::{Entries, GROUP, Group};
 use phys::Bulk;
 
 use crate::regs;
@@ -46,7 +46,7 @@ impl Bulk for Pairs {
                 at = in(reg) group.as_ptr(),
                 a = out(reg) a, b = out(reg) b, c = out(reg) c, d = out(reg) d,
                 e = out(reg) e, f = out(reg) f, g = out(reg) g, h = out(reg) h,
-                options(nostack, readonly),
+                options(nostack, pure, readonly),
             );
         }
         [a, b, c, d, e, f, g, h]
@@ -68,6 +68,31 @@ impl Bulk for Pairs {
                 options(nostack),
             );
         }
+    }
+
+    #[inline(always)]
+    fn any(group: &[AtomicU64; GROUP]) -> u64 {
+        Self::load(group).iter().fold(0, |any, raw| any | raw)
+    }
+
+    #[inline(always)]
+    fn all(group: &[AtomicU64; GROUP]) -> u64 {
+        Self::load(group).iter().fold(u64::MAX, |all, raw| all & raw)
+    }
+
+    /// A group stays in registers.
+    #[inline(always)]
+    fn map(
+        from: &impl Entries,
+        group: Group,
+        to: &impl Entries,
+        mut make: impl FnMut(Index, u64) -> u64,
+    ) {
+        let [a, b, c, d, e, f, g, h] = from.group(group);
+        let mut make = |member, raw| make(group.member(member), raw);
+        let (a, b, c, d) = (make(0, a), make(1, b), make(2, c), make(3, d));
+        let (e, f, g, h) = (make(4, e), make(5, f), make(6, g), make(7, h));
+        to.set_group(group, [a, b, c, d, e, f, g, h]);
     }
 
     /// By DC ZVA, a quarter of the instructions that stores would take.

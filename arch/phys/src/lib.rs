@@ -22,6 +22,17 @@ pub trait Bulk: Copy + Debug + 'static {
     fn load(group: &[AtomicU64; GROUP]) -> [u64; GROUP];
     /// Writes a group, each entry whole.
     fn store(group: &[AtomicU64; GROUP], raw: [u64; GROUP]);
+    /// The members of a group, or'ed.
+    fn any(group: &[AtomicU64; GROUP]) -> u64;
+    /// The members of a group, and'ed.
+    fn all(group: &[AtomicU64; GROUP]) -> u64;
+    /// Makes entries of one table of those of another: [`Entries::map_group`].
+    fn map(
+        from: &impl Entries,
+        group: Group,
+        to: &impl Entries,
+        make: impl FnMut(Index, u64) -> u64,
+    );
     /// Makes a table of the pool zero.
     fn clear(self, table: &[AtomicU64; ENTRIES]);
 }
@@ -55,6 +66,21 @@ impl<B: Bulk> Entries for FrameTable<B> {
     #[inline(always)]
     fn group(&self, group: Group) -> [u64; GROUP] {
         B::load(self.members(group))
+    }
+
+    #[inline(always)]
+    fn any(&self, group: Group) -> u64 {
+        B::any(self.members(group))
+    }
+
+    #[inline(always)]
+    fn all(&self, group: Group) -> u64 {
+        B::all(self.members(group))
+    }
+
+    #[inline(always)]
+    fn map_group(&self, group: Group, to: &impl Entries, make: impl FnMut(Index, u64) -> u64) {
+        B::map(self, group, to, make);
     }
 
     #[inline(always)]

@@ -6,7 +6,7 @@ use crate::addr::{Frame, GuestPhys, Level};
 use crate::entry::Entry;
 use crate::format::{GuestFormat, ShadowFormat};
 use crate::layout::Backing;
-use crate::mem::{Entries, Env, GROUP, Group, Memory, World};
+use crate::mem::{Entries, Env, Group, Memory, World};
 use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::page::{Page, Slot, Source};
 use crate::shadow::{MIN_FRAMES, Shadow};
@@ -103,10 +103,13 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     fn drain_table<E: Env>(&mut self, world: &mut World<'_, E>, page: PageId, level: Level) {
         let table = world.memory.table(page);
         for group in Group::all() {
-            let Some(used) = table.used_group(group) else { continue };
-            table.set_group(group, [S::ABSENT; GROUP]);
-            for (member, &entry) in used.raw.iter().enumerate().filter(|(_, raw)| **raw != 0) {
-                self.release(world, Slot::new(page, group.member(member)), level, entry);
+            if table.any(group) == 0 {
+                continue;
+            }
+            for at in group.members() {
+                let entry = table.get(at);
+                table.set(at, S::ABSENT);
+                self.release(world, Slot::new(page, at), level, entry);
             }
         }
     }

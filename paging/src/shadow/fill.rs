@@ -273,11 +273,14 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
             Event::ShMapAndValidate
         } else {
             for group in Group::all() {
-                let Some(used) = guest.used_group(group) else { continue };
-                for (member, &raw) in
-                    used.raw.iter().enumerate().filter(|(_, raw)| G::is_live(**raw))
-                {
-                    self.fill_entry(world, Slot::new(page, group.member(member)), level, raw);
+                if guest.any(group) == 0 {
+                    continue;
+                }
+                for at in group.members() {
+                    let raw = guest.get(at);
+                    if G::is_live(raw) {
+                        self.fill_entry(world, Slot::new(page, at), level, raw);
+                    }
                 }
             }
             Event::ShFillTable

@@ -10,10 +10,10 @@ use core::marker::PhantomData;
 
 use probe::{Event, Probe};
 
-use crate::addr::{GuestPhys, Level};
+use crate::addr::{GuestPhys, Index, Level};
 use crate::entry::{Entry, Shadowed};
 use crate::format::{GuestFormat, ShadowFormat};
-use crate::mem::{Entries, Env, GROUP, Group, Memory, Used, World};
+use crate::mem::{Entries, Env, GROUP, Group, Memory, World};
 use crate::pool::PageId;
 use crate::shadow::page::Slot;
 use crate::shadow::reverse::Nodes;
@@ -21,23 +21,25 @@ use crate::shadow::{Record, Shadow};
 use crate::switch::{Switch, Switches};
 
 impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
-    /// Derives the entries of the new, empty leaf table `page` from `guest`.
+    /// Derives the entries of the new, empty leaf table `page` from those of `guest`, which nobody else writes
+    /// now: each is looked at more than once.
     pub(super) fn fill_leaves<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
         page: PageId,
-        guest: &<E::Memory as Memory>::Guest,
+        guest: &impl Entries,
     ) {
         let (mut leaves, table) = (self.leaves(page), world.memory.table(page));
         for group in Group::all() {
-            if let Some(used) = guest.used_group(group) {
-                table.set_group(group, leaves.fill(world.probe, group, &used));
+            let any = guest.any(group);
+            if any != 0 {
+                leaves.fill(world.probe, (guest, any), table, group);
             }
         }
     }
 
     /// Derives the entries of the new, empty leaf table `page` from the parts of the guest's `block`
-    /// of `level`.
+    /// of `level`. The parts stand in the table first.
     pub(super) fn fill_parts<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
@@ -45,24 +47,17 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         level: Level,
         block: u64,
     ) {
-        let (mut leaves, table) = (self.leaves(page), world.memory.table(page));
-        for group in Group::all() {
-            let parts = |member| S::part(level, block, group.member(member));
-            let used = Used::new(core::array::from_fn(parts));
-            table.set_group(group, leaves.fill(world.probe, group, &used));
-        }
+        let table = world.memory.table(page);
+        Index::all().for_each(|part| table.set(part, S::part(level, block, part)));
+        self.fill_leaves(world, page, table);
     }
 
     /// Takes every entry out of the leaf table `page`, to which nothing leads.
     pub(super) fn drain_leaves<E: Env>(&mut self, world: &World<'_, E>, page: PageId) {
-        let listed = self.switches.has(Switch::ReverseMap);
         let (mut leaves, table) = (self.leaves(page), world.memory.table(page));
         for group in Group::all() {
-            if let Some(used) = table.used_group(group) {
-                table.set_group(group, [S::ABSENT; GROUP]);
-                if listed {
-                    leaves.drain(group, &used);
-                }
+            if table.any(group) != 0 {
+                leaves.drain(table, group);
             }
         }
     }
@@ -103,22 +98,25 @@ struct Leaves<'w, G, S, C> {
 }
 
 impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Leaves<'_, G, S, C> {
-    /// The shadows of the guest's entries of a group, noted in the reverse map.
+    /// Derives the entries of a group, `any` or'ed, and notes them in the reverse map.
     #[inline(always)]
-    fn fill(&mut self, probe: &mut impl Probe, group: Group, guest: &Used) -> [u64; GROUP] {
-        let all = guest.all();
-        let (true, Some(besides)) = (G::is_plain_page(all), S::besides(all, guest.any)) else {
-            return self.fill_mixed(probe, group, guest.raw);
-        };
-        let moved = self.distance.wrapping_add(besides);
-        let mut entries = guest.raw;
-        for (member, entry) in entries.iter_mut().enumerate() {
-            let span = probe.start();
-            *entry = self.plain(Slot::new(self.page, group.member(member)), *entry, moved);
-            probe.stop(Event::L1ePropagate, span);
-            probe.count(Event::ShadowEntries, 1);
+    fn fill(
+        &mut self,
+        probe: &mut impl Probe,
+        (guest, any): (&impl Entries, u64),
+        table: &impl Entries,
+        group: Group,
+    ) {
+        let all = guest.all(group);
+        match S::besides(all, any) {
+            Some(besides) if G::is_plain_page(all) => {
+                let moved = self.distance.wrapping_add(besides);
+                guest.map_group(group, table, |at, raw| {
+                    measured(probe, || self.plain(Slot::new(self.page, at), raw, moved))
+                });
+            }
+            _ => self.fill_mixed(probe, guest, table, group),
         }
-        entries
     }
 
     /// The same for entries of several kinds.
@@ -126,42 +124,37 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Leaves<'_, G, S, C> {
     fn fill_mixed(
         &mut self,
         probe: &mut impl Probe,
+        guest: &impl Entries,
+        table: &impl Entries,
         group: Group,
-        guest: [u64; GROUP],
-    ) -> [u64; GROUP] {
-        let mut entries = guest;
-        for (member, entry) in entries.iter_mut().enumerate() {
-            let span = probe.start();
-            let slot = Slot::new(self.page, group.member(member));
-            *entry = match S::besides(*entry, *entry) {
-                Some(besides) if G::is_plain_page(*entry) => {
-                    self.plain(slot, *entry, self.distance.wrapping_add(besides))
+    ) {
+        for at in group.members() {
+            let raw = guest.get(at);
+            let derive = || match S::besides(raw, raw) {
+                Some(besides) if G::is_plain_page(raw) => {
+                    let moved = self.distance.wrapping_add(besides);
+                    self.plain(Slot::new(self.page, at), raw, moved)
                 }
-                _ => self.other(*entry),
+                _ => self.other(raw),
             };
-            probe.stop(Event::L1ePropagate, span);
-            probe.count(Event::ShadowEntries, 1);
+            table.set(at, measured(probe, derive));
         }
-        entries
     }
 
     /// The shadow of a page with its accessed flag: `moved` is what it has besides what the guest's has.
     #[inline(always)]
     fn plain(&mut self, slot: Slot, raw: u64, moved: u64) -> u64 {
         let place = G::plain_frame(raw).number().wrapping_sub(self.ram);
-        match self.records.get_mut(place as usize) {
-            Some(record) if record.shadows == 0 => {
-                let listed = self.switches.has(Switch::ReverseMap);
-                if listed && !record.leaves.add_in_place(slot.bits()) {
-                    record.leaves.add_to_nodes(self.nodes, slot.bits());
-                }
-                S::copied_leaf(raw, moved)
-            }
-            _ => self.uncommon(slot, raw, moved),
-        }
+        let listed = self.switches.has(Switch::ReverseMap);
+        let is_common = match self.records.get_mut(place as usize) {
+            Some(record) if listed => record.add_in_place(slot),
+            Some(record) => record.shadows == 0,
+            None => false,
+        };
+        if is_common { S::copied_leaf(raw, moved) } else { self.uncommon(slot, raw, moved) }
     }
 
-    /// The same where the page is a table, or not RAM.
+    /// The same where the page is a table, is mapped several times already, or is not RAM.
     #[cold]
     #[inline(never)]
     fn uncommon(&mut self, slot: Slot, raw: u64, moved: u64) -> u64 {
@@ -171,7 +164,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Leaves<'_, G, S, C> {
                 if self.switches.has(Switch::ReverseMap) {
                     record.leaves.add(self.nodes, slot.bits());
                 }
-                S::protect_leaf(S::copied_leaf(raw, moved), true)
+                S::protect_leaf(S::copied_leaf(raw, moved), record.shadows != 0)
             }
             None => self.other(raw),
         }
@@ -189,22 +182,30 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Leaves<'_, G, S, C> {
         }
     }
 
-    /// Takes the shadow's entries of a group out of the reverse map.
+    /// Takes the entries of a group out of the table and of the reverse map.
     #[inline(always)]
-    fn drain(&mut self, group: Group, shadow: &Used) {
-        if !S::may_map(shadow.all()) {
-            return self.drain_mixed(group, shadow.raw);
-        }
-        for (member, &entry) in shadow.raw.iter().enumerate() {
-            self.take_out(Slot::new(self.page, group.member(member)), entry);
+    fn drain(&mut self, table: &impl Entries, group: Group) {
+        if !self.switches.has(Switch::ReverseMap) {
+            table.set_group(group, [S::ABSENT; GROUP]);
+        } else if S::may_map(table.all(group)) {
+            table.map_group(group, table, |at, entry| {
+                self.take_out(Slot::new(self.page, at), entry);
+                S::ABSENT
+            });
+        } else {
+            self.drain_mixed(table, group);
         }
     }
 
     /// The same for entries of several kinds.
     #[inline(never)]
-    fn drain_mixed(&mut self, group: Group, shadow: [u64; GROUP]) {
-        for (member, &entry) in shadow.iter().enumerate().filter(|(_, entry)| S::may_map(**entry)) {
-            self.take_out(Slot::new(self.page, group.member(member)), entry);
+    fn drain_mixed(&mut self, table: &impl Entries, group: Group) {
+        for at in group.members() {
+            let entry = table.get(at);
+            table.set(at, S::ABSENT);
+            if S::may_map(entry) {
+                self.take_out(Slot::new(self.page, at), entry);
+            }
         }
     }
 
@@ -229,4 +230,14 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Leaves<'_, G, S, C> {
             }
         }
     }
+}
+
+/// Counts one entry that `derive` makes, and how long that takes.
+#[inline(always)]
+fn measured(probe: &mut impl Probe, derive: impl FnOnce() -> u64) -> u64 {
+    let span = probe.start();
+    let entry = derive();
+    probe.stop(Event::L1ePropagate, span);
+    probe.count(Event::ShadowEntries, 1);
+    entry
 }

@@ -12,13 +12,13 @@ const ITEMS: usize = 7;
 /// What tells a node's number from a slot.
 const NODE: u32 = 1 << 31;
 
-/// A list of slots, which are not 0 and below 2^31: the first in the low half, the rest in the high one.
-///
-/// It is one word so that filling and giving up a table, which do little else for each entry, look at it
-/// once.
+/// A list of slots, which are not 0 and below 2^31.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(transparent)]
-pub(super) struct Refs(u64);
+#[repr(C)]
+pub(super) struct Refs {
+    first: u32,
+    rest: u32,
+}
 
 /// A node of an overflowing list. Slots fill it from the front; 0 is none.
 #[derive(Clone, Copy, Debug)]
@@ -91,34 +91,17 @@ impl Nodes {
 
 impl Refs {
     /// No slots.
-    pub(super) const EMPTY: Self = Self(0);
-
-    #[inline(always)]
-    const fn new(first: u32, rest: u32) -> Self {
-        Self(first as u64 | (rest as u64) << u32::BITS)
-    }
-
-    /// A slot, or 0 if there is none.
-    #[inline(always)]
-    const fn first(self) -> u32 {
-        self.0 as u32
-    }
-
-    /// The other slot or the head of the nodes that have the others, or 0 if there is none.
-    #[inline(always)]
-    const fn rest(self) -> u32 {
-        (self.0 >> u32::BITS) as u32
-    }
+    pub(super) const EMPTY: Self = Self { first: 0, rest: 0 };
 
     /// Whether there are none.
     #[inline(always)]
     pub(super) const fn is_empty(&self) -> bool {
-        self.0 == 0
+        self.first == 0
     }
 
     /// Whether there is one.
     pub(super) const fn only(&self) -> Only {
-        match (self.first(), self.rest()) {
+        match (self.first, self.rest) {
             (0, _) => Only::Nobody,
             (slot, 0) => Only::One(slot),
             _ => Only::Several,
@@ -127,45 +110,55 @@ impl Refs {
 
     /// Any of them.
     pub(super) const fn any(&self) -> Option<u32> {
-        if self.is_empty() { None } else { Some(self.first()) }
+        if self.first == 0 { None } else { Some(self.first) }
+    }
+
+    /// One of them, or 0: the whole list is empty if, and only if, it is.
+    #[inline(always)]
+    pub(super) const fn first(&self) -> u32 {
+        self.first
     }
 
     /// Adds `slot`.
     #[inline]
     pub(super) fn add(&mut self, nodes: &mut Nodes, slot: u32) {
-        if !self.add_in_place(slot) {
+        if self.first == 0 {
+            self.first = slot;
+        } else if !self.add_second(slot) {
             self.add_to_nodes(nodes, slot);
         }
     }
 
-    /// Adds `slot` if that takes no node; returns whether it did.
+    /// Makes `slot` the first of an empty list.
     #[inline(always)]
-    pub(super) fn add_in_place(&mut self, slot: u32) -> bool {
-        if self.is_empty() {
-            *self = Self::new(slot, 0);
-        } else if self.rest() == 0 {
-            *self = Self::new(self.first(), slot);
-        } else {
-            return false;
-        }
-        true
+    pub(super) const fn add_first(&mut self, slot: u32) {
+        self.first = slot;
     }
 
-    /// Adds `slot` to a list that has two or more.
+    /// Adds `slot` to a list that has one, and no more; returns whether it had.
+    #[inline(always)]
+    pub(super) const fn add_second(&mut self, slot: u32) -> bool {
+        let fits = self.rest == 0;
+        if fits {
+            self.rest = slot;
+        }
+        fits
+    }
+
     #[cold]
     #[inline(never)]
-    pub(super) fn add_to_nodes(&mut self, nodes: &mut Nodes, slot: u32) {
-        let (first, rest) = (self.first(), self.rest());
+    fn add_to_nodes(&mut self, nodes: &mut Nodes, slot: u32) {
         let mut items = [0; ITEMS];
-        if rest & NODE == 0 {
-            items[0] = rest;
+        if self.rest & NODE == 0 {
+            items[0] = self.rest;
             items[1] = slot;
-            *self = Self::new(first, nodes.take(items, 0));
-        } else if let Some(item) = nodes.at_mut(rest).items.iter_mut().find(|item| **item == 0) {
+            self.rest = nodes.take(items, 0);
+        } else if let Some(item) = nodes.at_mut(self.rest).items.iter_mut().find(|item| **item == 0)
+        {
             *item = slot;
         } else {
             items[0] = slot;
-            *self = Self::new(first, nodes.take(items, rest));
+            self.rest = nodes.take(items, self.rest);
         }
     }
 
@@ -173,9 +166,8 @@ impl Refs {
     #[inline]
     pub(super) fn remove(&mut self, nodes: &mut Nodes, slot: u32) {
         if self.remove_in_place(slot) {
-        } else if self.first() == slot {
-            let first = self.take_rest(nodes);
-            *self = Self::new(first, self.rest());
+        } else if self.first == slot {
+            self.first = self.take_rest(nodes);
         } else {
             self.remove_from_nodes(nodes, slot);
         }
@@ -183,39 +175,36 @@ impl Refs {
 
     /// Takes `slot` out if no node has to change for it; returns whether it did.
     #[inline(always)]
-    pub(super) fn remove_in_place(&mut self, slot: u32) -> bool {
-        if self.first() == slot && self.rest() & NODE == 0 {
-            *self = Self::new(self.rest(), 0);
-        } else if self.rest() == slot {
-            *self = Self::new(self.first(), 0);
-        } else {
-            return false;
+    pub(super) const fn remove_in_place(&mut self, slot: u32) -> bool {
+        let rest = self.rest;
+        if rest != slot {
+            if rest & NODE != 0 || self.first != slot {
+                return false;
+            }
+            self.first = rest;
         }
+        self.rest = 0;
         true
     }
 
-    /// Takes any slot out of the nodes; 0 if there are none.
+    /// Takes any slot out of the nodes, of which there is one.
     fn take_rest(&mut self, nodes: &mut Nodes) -> u32 {
-        let rest = self.rest();
-        if rest & NODE == 0 {
-            return 0;
-        }
-        let head = nodes.at_mut(rest);
+        let head = nodes.at_mut(self.rest);
         let (taken, left) = match head.items.iter().rposition(|&item| item != 0) {
             Some(place) => (core::mem::take(&mut head.items[place]), place),
             None => (0, 0),
         };
         if left == 0 {
             let next = head.next;
-            nodes.put(rest);
-            *self = Self::new(self.first(), next);
+            nodes.put(self.rest);
+            self.rest = next;
         }
         taken
     }
 
     #[cold]
     fn remove_from_nodes(&mut self, nodes: &mut Nodes, slot: u32) {
-        let mut number = self.rest();
+        let mut number = self.rest;
         while number & NODE != 0 {
             if let Some(place) = nodes.at(number).items.iter().position(|&item| item == slot) {
                 let last = self.take_rest(nodes);
@@ -234,7 +223,7 @@ impl Refs {
     #[cfg(any(test, feature = "sim"))]
     pub(super) fn nodes(&self, nodes: &Nodes) -> usize {
         let mut count = 0;
-        let mut number = self.rest();
+        let mut number = self.rest;
         while number & NODE != 0 {
             count += 1;
             number = nodes.at(number).next;
@@ -245,9 +234,9 @@ impl Refs {
     /// Calls `visit` with each slot.
     pub(super) fn each(&self, nodes: &Nodes, mut visit: impl FnMut(u32)) {
         if !self.is_empty() {
-            visit(self.first());
+            visit(self.first);
         }
-        let mut number = self.rest();
+        let mut number = self.rest;
         if number & NODE == 0 {
             if number != 0 {
                 visit(number);
