@@ -28,7 +28,8 @@ pub(in crate::page) fn totals(results: &Results) -> Plot {
             "These are instructions under an emulator, not cycles and not seconds. Page walks, TLB misses, cache \
              misses and the switch between guest and hypervisor cost nothing there. Nested paging pays in just \
              these, so it looks free here and is not. Compare bars of one computer; computers differ in \
-             instruction set and emulator. mmu-ops does little but change page tables: its ratio is no program's. Each panel has its own scale.",
+             instruction set and emulator. Each panel has its own scale. mmu-ops and scale do little but change \
+             page tables: their ratios are no program's.",
         ],
         legend: &[],
         nothing: "No cell has a total and a native run to compare it with.",
