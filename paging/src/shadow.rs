@@ -43,6 +43,7 @@ use crate::layout::Layout;
 use crate::mem::{Entries, Env, Memory, Stale, Tag, Tlb, World};
 use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::contexts::Contexts;
+use crate::shadow::flood::Guesses;
 use crate::shadow::lately::{Known, Stores};
 
 pub use crate::shadow::lately::Changes;
@@ -56,6 +57,7 @@ pub mod check;
 mod contexts;
 mod evict;
 mod fill;
+mod flood;
 mod lately;
 mod leaves;
 mod mapped;
@@ -172,6 +174,7 @@ pub struct Shadow<G: GuestFormat, S, C> {
     nodes: Nodes,
     contexts: Contexts,
     stores: Stores,
+    guesses: Guesses,
     opened: [Option<sync::Opened>; sync::OPEN],
     hand: u32,
     switches: C,
@@ -217,6 +220,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
                 FEWEST_CONTEXTS
             }),
             stores: Stores::NONE,
+            guesses: Guesses::NONE,
             opened: [None; sync::OPEN],
             hand: 1,
             switches,

@@ -155,6 +155,8 @@ events! {
     Evict "shadows_evicted" Kind::Counter;
     /// Shadow tables given up because their guest table seemed to be something else by now.
     Abandon "shadows_abandoned" Kind::Counter;
+    /// Those of them that were a table still, as it was.
+    AbandonWrong "abandoned_wrong" Kind::Counter;
     /// Roots given up to make room.
     RootEvict "roots_evicted" Kind::Counter;
     /// A root that was still there when the guest loaded it.

@@ -75,6 +75,8 @@ pub(super) struct Contexts {
     chains: Box<[Place; 1 << CHAINS_SHIFT]>,
     free: Place,
     current: Place,
+    /// How often another set became the current one.
+    loads: u32,
     hand: u16,
 }
 
@@ -86,7 +88,7 @@ impl Contexts {
             kept.next = Place(number as u16 + 1);
         }
         let chains = Box::new([Place::NONE; 1 << CHAINS_SHIFT]);
-        Self { all, chains, free: Place(1), current: Place::NONE, hand: 0 }
+        Self { all, chains, free: Place(1), current: Place::NONE, loads: 1, hand: 0 }
     }
 
     /// The set at `place`.
@@ -127,7 +129,10 @@ impl Contexts {
     /// The set at `place` is loaded.
     #[inline(always)]
     pub(super) fn load(&mut self, place: Place) -> &Context {
-        self.current = place;
+        if place != self.current {
+            self.current = place;
+            self.loads = self.loads.wrapping_add(1);
+        }
         let kept = &mut self.all[usize::from(place.0)];
         kept.young = true;
         &kept.context
@@ -136,6 +141,12 @@ impl Contexts {
     /// No set is current.
     pub(super) const fn unload(&mut self) {
         self.current = Place::NONE;
+    }
+
+    /// How often another set became the current one, modulo 2^32.
+    #[inline(always)]
+    pub(super) const fn loads(&self) -> u32 {
+        self.loads
     }
 
     /// The shadow of the current root `half`.

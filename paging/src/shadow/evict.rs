@@ -8,6 +8,7 @@ use crate::format::{GuestFormat, ShadowFormat};
 use crate::layout::Backing;
 use crate::mem::{Entries, Env, Group, Memory, World};
 use crate::pool::{OutOfFrames, PageId};
+use crate::shadow::flood::Guesses;
 use crate::shadow::page::{Page, Slot, Source};
 use crate::shadow::{MIN_FRAMES, Shadow};
 use crate::switch::Switches;
@@ -182,6 +183,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         // Every page is reached from some root, so all go with the roots.
         self.drop_all_contexts(world);
         self.opened = [None; super::sync::OPEN];
+        self.guesses = Guesses::NONE;
         self.flush(world, None);
     }
 }

@@ -10,7 +10,7 @@ use crate::mem::{Entries, Env, Group, Memory, World};
 use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::page::{Page, Slot, Source};
 use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Shadow};
-use crate::switch::Switches;
+use crate::switch::{Switch, Switches};
 
 impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     /// The hardware met an unknown entry on the way to `at`: makes the whole way known, down to
@@ -58,6 +58,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     ) -> Result<Way, OutOfFrames> {
         let described = &mut self.pages[slot.page().number() as usize];
         described.young = true;
+        described.used = slot.index();
         let level = described.level;
         let Some(below) = level.below() else { return Ok(Way::Known) };
         let slot_in = |page| Slot::new(page, Index::of(at.bits(), below));
@@ -158,6 +159,9 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         level: Level,
     ) -> Result<PageId, OutOfFrames> {
         let span = world.probe.start();
+        if self.switches.has(Switch::WriteFlood) {
+            self.judge(world, frame, level);
+        }
         let page = world.pool.alloc(world.memory)?;
         self.pages[page.number() as usize] = Page::new(Source::Table(frame), level);
         if !self.is_table(frame) {

@@ -83,8 +83,14 @@ pub(super) struct Page {
     pub(super) young: bool,
     /// How many contexts have it as a root.
     pub(super) contexts: u16,
-    /// Stores to its guest table since it was made, modulo 2^16.
+    /// Stores to its guest table since it was found to be [out of use](super::flood).
     pub(super) stores: u16,
+    /// The load of a root since which it was found to be in use.
+    pub(super) in_use: u32,
+    /// An entry that one of these stores made.
+    pub(super) stored: Index,
+    /// The entry that a fill went through last.
+    pub(super) used: Index,
     /// The next page in the list of the same record; 0 ends it.
     pub(super) next: u32,
     /// The entries that lead to it.
@@ -108,6 +114,9 @@ impl Page {
             young: true,
             contexts: 0,
             stores: 0,
+            in_use: 0,
+            stored: Index::wrapping(0),
+            used: Index::wrapping(0),
             next: 0,
             parents: Refs::EMPTY,
             root: RootUse::No,

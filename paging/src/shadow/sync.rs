@@ -12,15 +12,12 @@ use crate::layout::Backing;
 use crate::mem::{ENTRY_SHIFT, Entries, Env, Memory, World};
 use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::page::{Slot, Source};
-use crate::shadow::reverse::Only;
 use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Shadow};
 use crate::switch::Switches;
 use crate::walk::{self, Translation};
 
 /// At how many levels a table can be used: it has a shadow page for each at most.
 pub(super) const LEVELS: usize = 4;
-/// Stores to a table after which its shadows are looked at.
-const STORES_TO_SUSPECT: u16 = 8;
 /// How many guest tables one instruction may have open.
 pub(super) const OPEN: usize = 4;
 
@@ -270,11 +267,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     ) {
         match self.only_shadow(frame) {
             Some(page) => {
-                self.propagate(world, Slot::new(page, index), raw);
-                let stores = &mut self.pages[page.number() as usize].stores;
-                *stores = stores.wrapping_add(1);
-                if stores.is_multiple_of(STORES_TO_SUSPECT) {
-                    self.abandon_unused(world, frame);
+                if !self.is_abandoned(world, page, index) {
+                    self.propagate(world, Slot::new(page, index), raw);
                 }
             }
             None => self.sync_each(world, frame, index, raw),
@@ -292,11 +286,12 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     ) {
         // A change may give up shadow pages, of this table too.
         for page in self.shadows_of(frame) {
-            if self.pages[page.number() as usize].source == Source::Table(frame) {
+            if self.pages[page.number() as usize].source == Source::Table(frame)
+                && !self.is_abandoned(world, page, index)
+            {
                 self.propagate_again(world, Slot::new(page, index), raw);
             }
         }
-        self.abandon_unused(world, frame);
     }
 
     /// The shadow page of the table in `frame`, if it has just one.
@@ -321,35 +316,6 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
             next = PageId::new(self.pages[here.number() as usize].next);
         }
         pages.into_iter().map_while(|page| page)
-    }
-
-    /// Gives up the shadows of the table in `frame` that the current roots do not lead to.
-    ///
-    /// A guest that drops an address space says nothing about it; the first that is seen of it are
-    /// stores of other things to what were its tables. So every so many stores to a table it is
-    /// asked whether its shadows are still of use. A wrong guess costs a fill.
-    #[cold]
-    fn abandon_unused<E: Env>(&mut self, world: &mut World<'_, E>, frame: Frame<GuestPhys>) {
-        for page in self.shadows_of(frame) {
-            if self.is_out_of_use(page) {
-                world.probe.count(Event::Abandon, 1);
-                self.evict(world, page);
-            }
-        }
-    }
-
-    /// Whether the one way to `page` begins at a root that is not a current one.
-    fn is_out_of_use(&self, page: PageId) -> bool {
-        let mut page = page;
-        loop {
-            let described = &self.pages[page.number() as usize];
-            match (described.contexts, described.parents.only()) {
-                (0, Only::One(parent)) => page = Slot::from_bits(parent).page(),
-                (0, Only::Nobody) => return true,
-                (_, Only::Nobody) => return !self.contexts.is_current_root(page),
-                _ => return false,
-            }
-        }
     }
 
     /// A store reached a leaf that is protected.

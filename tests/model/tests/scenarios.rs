@@ -751,6 +751,140 @@ fn many_spaces_each_with_its_tag() {
     );
 }
 
+/// What the tables of a dead space are used for makes an end of their shadows, and of all that they alone led to. Four
+/// stores are the patience at first.
+#[test]
+fn dead_tables_are_given_up() {
+    check(
+        "t0[0] = table t4
+         t4[0] = table t5
+         t5[0] = table t6
+         t6[0] = page d1
+         t1[0] = table t7
+         t7[0] = table t8
+         t8[0] = table t9
+         t9[0] = page d2
+         root 0 t1
+         on
+         read 0:0.0.0.0
+         root 0 t0
+         read 0:0.0.0.0
+         free
+         t9[0] = page d3
+         t9[1] = page d4
+         t9[2] = page d5
+         count shadows_abandoned
+         t9[3] = page d6
+         count shadows_abandoned
+         t1[0] = 0
+         t1[1] = 0
+         t1[2] = 0
+         t1[3] = 0
+         count shadows_abandoned
+         free
+         count abandoned_wrong",
+        "d2 exits=1
+         d1 exits=1
+         free 54
+         shadows_abandoned 0
+         shadows_abandoned 1
+         shadows_abandoned 2
+         free 59
+         abandoned_wrong 0",
+    );
+}
+
+/// A space that is changed while another is current is no dead one: that is found out when it is used again, and
+/// makes for more patience. A table that was made anew meanwhile is another matter.
+#[test]
+fn a_table_that_was_given_up_in_error_is_found_to_be_one() {
+    let guest = "t0[0] = table t4
+         t4[0] = table t5
+         t5[0] = table t6
+         t6[0] = page d1
+         t1[0] = table t7
+         t7[0] = table t8
+         t8[0] = table t9
+         t9[0..9] = page d2
+         root 0 t1
+         on
+         read 0:0.0.0.0
+         root 0 t0
+         t9[1] = page d3
+         t9[2] = page d4
+         t9[3] = page d5
+         t9[4] = page d6
+         count shadows_abandoned";
+    check(
+        &format!(
+            "{guest}
+             root 0 t1
+             read 0:0.0.0.4
+             count abandoned_wrong
+             root 0 t0
+             t9[1..7] = 0
+             count shadows_abandoned
+             t9[8] = 0
+             count shadows_abandoned"
+        ),
+        "d2 exits=1
+         shadows_abandoned 1
+         d6 exits=1
+         abandoned_wrong 1
+         shadows_abandoned 1
+         shadows_abandoned 2",
+    );
+    check(
+        &format!(
+            "{guest}
+             t9[4] = page d7
+             root 0 t1
+             read 0:0.0.0.4
+             count abandoned_wrong"
+        ),
+        "d2 exits=1
+         shadows_abandoned 1
+         d7 exits=1
+         abandoned_wrong 0",
+    );
+    check(
+        &format!("machine without=write-flood\n{guest}"),
+        "d2 exits=1
+         shadows_abandoned 0",
+    );
+}
+
+/// Without the step only the current roots are kept: each load of others begins anew.
+#[test]
+fn one_set_of_roots() {
+    check(
+        "machine without=many-roots
+         t0[0] = table t4
+         t4[0] = table t5
+         t5[0] = table t6
+         t6[0] = page d1
+         t1[0] = table t7
+         t7[0] = table t8
+         t8[0] = table t9
+         t9[0] = page d2
+         root 0 t0
+         on
+         read 0:0.0.0.0
+         root 0 t0
+         read 0:0.0.0.0
+         root 0 t1
+         read 0:0.0.0.0
+         root 0 t0
+         read 0:0.0.0.0
+         count roots_hit",
+        "d1 exits=1
+         d1 exits=0
+         d2 exits=1
+         d1 exits=1
+         roots_hit 1",
+    );
+}
+
 #[test]
 fn a_tag_is_used_anew() {
     check(
