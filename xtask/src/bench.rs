@@ -8,6 +8,7 @@ mod budgets;
 mod compare;
 mod figures;
 mod limits;
+mod of;
 
 use std::fs;
 
@@ -65,7 +66,7 @@ pub(crate) fn run(options: &cli::Bench) -> Result<u8> {
 }
 
 fn render(budgets: &[Budget]) -> String {
-    let headings = ["budget", "where", "figure", "limit", "of", "", "how it is measured"];
+    let headings = ["budget", "where", "figure", "", "limit", "of", "", "how it is measured"];
     let mut table = table::table(&headings, &["where", "of", "how it is measured"]);
     for budget in budgets {
         let verdict = match (budget.met(), budget.mandatory) {
@@ -77,7 +78,8 @@ fn render(budgets: &[Budget]) -> String {
             Cell::new(budget.name),
             Cell::new(&budget.place),
             table::right(budget.figure.map_or_else(|| "none".to_owned(), amount)),
-            table::right(amount(budget.limit)),
+            Cell::new(budget.bound.name()),
+            table::right(amount(budget.bound.value())),
             Cell::new(budget.unit),
             Cell::new(verdict),
             Cell::new(&budget.how),
@@ -86,11 +88,24 @@ fn render(budgets: &[Budget]) -> String {
     format!("\n{}\n", table::drawn(table))
 }
 
-/// A figure, with decimals where it has some.
+/// A figure, with two decimals where it has some.
 fn amount(value: f64) -> String {
-    let whole = table::number(value.trunc() as u64);
-    if value.fract() == 0.0 {
-        return whole;
+    let hundredths = (value.abs() * 100.0).round() as u64;
+    let sign = if value < 0.0 && hundredths > 0 { "-" } else { "" };
+    let whole = format!("{sign}{}", table::number(hundredths / 100));
+    match hundredths % 100 {
+        0 => whole,
+        rest => format!("{whole}.{rest:02}").trim_end_matches('0').to_owned(),
     }
-    format!("{whole}{}", format!("{:.2}", value.fract()).trim_start_matches('0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_decimals_where_they_need_some() {
+        let texts = [90.0, 1.6, 0.999, 1_234.567, -0.25, -0.001].map(amount);
+        assert_eq!(texts, ["90", "1.6", "1", "1,234.57", "-0.25", "0"]);
+    }
 }

@@ -30,6 +30,7 @@ mod lab;
 mod manifest;
 mod multiboot;
 mod page;
+mod parallel;
 mod paths;
 mod pc;
 mod process;

@@ -225,6 +225,11 @@ impl Report {
         Ok(())
     }
 
+    /// The value of a counter; one that is not there never counted.
+    pub(crate) fn counter(&self, name: &str) -> u64 {
+        self.counters.iter().find(|counter| counter.name == name).map_or(0, |counter| counter.value)
+    }
+
     /// The unit of its durations.
     pub(crate) fn unit(&self) -> &str {
         self.clock.text("unit").unwrap_or("ticks")

@@ -16,7 +16,7 @@ mod blocks;
 mod map;
 mod switch;
 
-use rt::space::{FRAME, Frame};
+use rt::space::Frame;
 use rt::{frames, phase, println};
 
 rt::entry!(main);

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::figures::Figures;
-use super::limits::{self, FILL_BASE, FILL_EMPTY, FILL_VALID, FILLS, Limit, Of};
+use super::limits::{self, Bound, FILL_BASE, FILL_EMPTY, FILL_VALID, FILLS, Limit};
 use crate::arch::Arch;
 use crate::cli::{Paging, Probes};
 use crate::computer::Computer;
@@ -20,8 +20,8 @@ pub(super) struct Budget {
     pub(super) place: String,
     /// What is reached; nothing, if it could not be measured.
     pub(super) figure: Option<f64>,
-    /// The most it may be.
-    pub(super) limit: f64,
+    /// What it may be.
+    pub(super) bound: Bound,
     /// Of what.
     pub(super) unit: &'static str,
     /// How it is measured.
@@ -33,14 +33,15 @@ pub(super) struct Budget {
 impl Budget {
     /// Whether the limit is kept.
     pub(super) fn met(&self) -> bool {
-        self.figure.is_some_and(|figure| figure <= self.limit)
+        self.figure.is_some_and(|figure| self.bound.allows(figure))
     }
 
     /// The budget, to be saved.
     pub(super) fn json(&self) -> Value {
         json!({
-            "name": self.name, "place": self.place, "figure": self.figure, "limit": self.limit,
-            "unit": self.unit, "how": self.how, "mandatory": self.mandatory, "met": self.met(),
+            "name": self.name, "place": self.place, "figure": self.figure,
+            "bound": self.bound.name(), "limit": self.bound.value(), "unit": self.unit,
+            "how": self.how, "mandatory": self.mandatory, "met": self.met(),
         })
     }
 }
@@ -54,9 +55,8 @@ const RECORDS_SHARE: f64 = 0.004;
 pub(super) fn all(lab: &Lab, figures: &Figures) -> Result<Vec<Budget>> {
     let mut budgets = Vec::new();
     let places: Vec<_> = Place::all(lab.arch()).collect();
-    for limit in limits::of(lab.arch()) {
-        let places = places.iter().filter(|place| limit.places.contains(place));
-        budgets.extend(places.map(|&place| budget(figures, limit, place)));
+    for &place in &places {
+        budgets.extend(limits::of(place).map(|limit| budget(figures, limit, place)));
     }
     if lab.arch() == Arch::Aarch64 {
         let place = Place { computer: Computer::Virt, mode: Mode::Under(Paging::Shadow) };
@@ -71,7 +71,7 @@ pub(super) fn all(lab: &Lab, figures: &Figures) -> Result<Vec<Budget>> {
             name: "two runs differ in",
             place: place.name(),
             figure: figures.different_lines(place),
-            limit: 0.0,
+            bound: Bound::AtMost(0.0),
             unit: "lines",
             how: "one guest twice, probes=full, console and records".to_owned(),
             mandatory: true,
@@ -80,38 +80,27 @@ pub(super) fn all(lab: &Lab, figures: &Figures) -> Result<Vec<Budget>> {
     Ok(budgets)
 }
 
-fn budget(figures: &Figures, limit: &Limit, place: Place) -> Budget {
-    let (figure, unit, how) = match limit.of {
-        Of::Median(row) => (
-            figures.result("bench", place, ("row", row), "median"),
-            "instructions",
-            format!("guest bench, row {row}, median, probes off"),
-        ),
-        Of::Exits(phase) => (
-            figures.exits_per_operation("bench", place, phase),
-            "exits",
-            format!("guest bench, phase {phase}, exits for each operation, probes=counts"),
-        ),
-    };
+fn budget(figures: &Figures, limit: Limit, place: Place) -> Budget {
+    let Limit { name, of, bound, mandatory, .. } = limit;
     Budget {
-        name: limit.name,
+        name,
         place: place.name(),
-        figure,
-        limit: limit.most,
-        unit,
-        how,
-        mandatory: limit.mandatory,
+        figure: of.figure(figures, place),
+        bound,
+        unit: of.unit(),
+        how: of.how(),
+        mandatory,
     }
 }
 
 fn fill(figures: &Figures, place: Place, name: &'static str, row: &str) -> Budget {
-    let entries = |key| figures.result("bench", place, ("fill", row), key).unwrap_or(0.0);
+    let entries = |key| figures.result("bench", place, &[("fill", row)], key).unwrap_or(0.0);
     let (valid, empty) = (entries("valid"), entries("empty_below_root"));
     Budget {
         name,
         place: place.name(),
-        figure: figures.result("bench", place, ("row", row), "median"),
-        limit: FILL_VALID * valid + FILL_EMPTY * empty + FILL_BASE,
+        figure: figures.result("bench", place, &[("row", row)], "median"),
+        bound: Bound::AtMost(FILL_VALID * valid + FILL_EMPTY * empty + FILL_BASE),
         unit: "instructions",
         how: format!(
             "guest bench, row {row}, median, probes off; {valid} entries valid, {empty} empty"
@@ -129,7 +118,7 @@ fn image(lab: &Lab, paging: Paging) -> Result<Budget> {
         name: "loadable image",
         place: paging.name().to_owned(),
         figure: Some((end - start) as f64),
-        limit: limits::image(lab.arch()),
+        bound: Bound::AtMost(limits::image(lab.arch())),
         unit: "bytes",
         how: "first to last byte that the ELF file loads, probes off".to_owned(),
         mandatory: true,
@@ -137,14 +126,14 @@ fn image(lab: &Lab, paging: Paging) -> Result<Budget> {
 }
 
 fn memory(figures: &Figures, place: Place) -> Budget {
-    let report = figures.counts("memory-motion", place);
+    let report = figures.report("memory-motion", place, Probes::Off);
     let bytes = |key| report.and_then(|report| report.memory.decimal(key).ok());
     let ram = report.and_then(|report| report.machine.decimal("ram").ok()).unwrap_or(0.0);
     Budget {
         name: "own memory without tables",
         place: place.name(),
         figure: bytes("own").map(|own| own + bytes("records").unwrap_or(0.0)),
-        limit: (OWN_LIMIT + RECORDS_SHARE * ram).floor(),
+        bound: Bound::AtMost((OWN_LIMIT + RECORDS_SHARE * ram).floor()),
         unit: "bytes",
         how: "guest memory-motion, memory record: own + records; 1 MiB + 0.4 % of guest RAM"
             .to_owned(),

@@ -6,134 +6,169 @@ use anyhow::{Context as _, Result};
 use paging::switch::SwitchSet;
 use serde_json::{Value, json};
 
-use crate::cli::Probes;
+use crate::cli::{Paging, Probes};
 use crate::computer::Computer;
 use crate::emu::Ran;
-use crate::golden;
 use crate::lab::{Lab, Mode, Place, Run};
 use crate::progress::Step;
 use crate::report::Report;
 use crate::run::{ResultLine, results};
+use crate::{golden, parallel};
 
 /// When a run is stopped.
 const TIMEOUT: Duration = Duration::from_secs(240);
-/// The guests that measure something, and those of them that are run where an instruction takes long.
-const GUESTS: [&str; 3] = ["bench", "memory-motion", "mmu-ops"];
-const GUESTS_OF_BOCHS: [&str; 2] = ["bench", "memory-motion"];
 
-/// What one guest measured in one mode.
+/// What is run: a guest with its arguments, where, and with which probes.
+type Job = (&'static str, fn(Place) -> bool, Probes);
+
+const JOBS: [Job; 11] = [
+    ("bench", everywhere, Probes::Off),
+    ("bench", in_shadow, Probes::Counts),
+    ("memory-motion", everywhere, Probes::Off),
+    (TWICE, under_umbra, Probes::Full),
+    ("mmu-ops", in_shadow_or_qemu, Probes::Off),
+    ("mmu-ops", in_shadow, Probes::Counts),
+    ("aim9-memory", in_shadow_or_native, Probes::Off),
+    ("scale map", in_shadow, Probes::Off),
+    ("scale switch", in_shadow, Probes::Off),
+    ("scale blocks", in_shadow, Probes::Counts),
+    ("scale blocks 0", in_shadow, Probes::Counts),
+];
+/// The guest whose whole report is compared between two runs.
+const TWICE: &str = "memory-motion";
+
+const fn everywhere(_: Place) -> bool {
+    true
+}
+
+fn under_umbra(place: Place) -> bool {
+    place.mode != Mode::Native
+}
+
+fn in_shadow(place: Place) -> bool {
+    place.mode == Mode::Under(Paging::Shadow)
+}
+
+fn in_shadow_or_native(place: Place) -> bool {
+    in_shadow(place) || place.mode == Mode::Native
+}
+
+/// An instruction takes long under Bochs, and what these are compared with ran under QEMU.
+fn in_shadow_or_qemu(place: Place) -> bool {
+    in_shadow(place) || !matches!(place.computer, Computer::Bochs(_))
+}
+
+/// What was measured in one run.
 #[derive(Debug)]
-pub(super) struct Measured {
-    guest: &'static str,
+struct Measured {
+    /// Guest and arguments.
+    work: &'static str,
     place: Place,
-    /// What it printed, the probes off.
+    probes: Probes,
+    /// What the guest printed.
     lines: Vec<ResultLine>,
-    /// The report with counts.
-    counts: Report,
+    /// What the hypervisor reported.
+    report: Report,
+    /// In how many lines a second run differed, if there was one.
+    different_lines: Option<u64>,
 }
 
 /// All that was measured.
 #[derive(Debug)]
-pub(super) struct Figures {
-    measured: Vec<Measured>,
-    /// In how many lines two runs differed, by place.
-    differences: Vec<(Place, u64)>,
-}
+pub(super) struct Figures(Vec<Measured>);
 
 impl Figures {
     /// Runs everything.
     pub(super) fn take(lab: &Lab) -> Result<Self> {
-        let mut measured = Vec::new();
-        for place in Place::all(lab.arch()) {
-            for &guest in guests(place.computer) {
-                let _step = Step::begin(format!("measuring {guest}, {}", place.name()));
-                let (ran, _) = complete(lab, guest, place, Probes::Off)?;
-                let counts = match place.mode {
-                    Mode::Native => Report::default(),
-                    Mode::Under(_) => complete(lab, guest, place, Probes::Counts)?.1,
-                };
-                measured.push(Measured { guest, place, lines: results(&ran.console), counts });
-            }
-        }
-        let mut differences = Vec::new();
-        for place in Place::all(lab.arch()).filter(|place| place.mode != Mode::Native) {
-            let _step = Step::begin(format!("comparing two runs, {}", place.name()));
-            let guest = guests(place.computer).last().copied().unwrap_or_default();
-            let run = || complete(lab, guest, place, Probes::Full);
-            differences.push((place, different_lines(&run()?.0, &run()?.0)));
-        }
-        Ok(Self { measured, differences })
+        let places: Vec<_> = Place::all(lab.arch()).collect();
+        let of = |place: Place| {
+            let jobs = JOBS.into_iter().filter(move |(_, is_wanted, _)| is_wanted(place));
+            jobs.map(move |(work, _, probes)| (work, place, probes))
+        };
+        let jobs: Vec<_> = places.into_iter().flat_map(of).collect();
+        let _step = Step::begin(format!("measuring: {} runs", jobs.len()));
+        let measured = parallel::each(&jobs, |&(work, place, probes)| {
+            measure(lab, work, place, probes)
+                .with_context(|| format!("{work}, {}, probes {}", place.name(), probes.name()))
+        });
+        measured.into_iter().collect::<Result<_>>().map(Self)
     }
 
-    fn of(&self, guest: &str, place: Place) -> Option<&Measured> {
-        self.measured.iter().find(|measured| measured.guest == guest && measured.place == place)
+    fn of(&self, work: &str, place: Place, probes: Probes) -> Option<&Measured> {
+        self.0.iter().find(|measured| {
+            (measured.work, measured.place, measured.probes) == (work, place, probes)
+        })
     }
 
-    /// The value of `key` in the line of `guest` whose `column` is `row`.
+    /// The value of `key` in the line that has all of `fields`, probes off.
     pub(super) fn result(
         &self,
-        guest: &str,
+        work: &str,
         place: Place,
-        (column, row): (&str, &str),
+        fields: &[(&str, &str)],
         key: &str,
     ) -> Option<f64> {
-        let lines = &self.of(guest, place)?.lines;
-        let line =
-            lines.iter().find(|line| line.fields.text(column).is_ok_and(|value| value == row))?;
+        let lines = &self.of(work, place, Probes::Off)?.lines;
+        let has = |line: &ResultLine, (column, wanted): (&str, &str)| {
+            line.fields.text(column).is_ok_and(|value| value == wanted)
+        };
+        let line = lines.iter().find(|line| fields.iter().all(|&field| has(line, field)))?;
         line.fields.decimal(key).ok()
     }
 
+    /// The sum of `key` over the lines of all rounds, probes off.
+    pub(super) fn sum(&self, work: &str, place: Place, key: &str) -> Option<f64> {
+        let lines = &self.of(work, place, Probes::Off)?.lines;
+        let rounds = lines.iter().filter(|line| line.fields.text("round").is_ok());
+        rounds.map(|line| line.fields.decimal(key).ok()).sum()
+    }
+
     /// Exits for each operation of a phase, over all phases of that name.
-    pub(super) fn exits_per_operation(
-        &self,
-        guest: &str,
-        place: Place,
-        phase: &str,
-    ) -> Option<f64> {
-        let phases =
-            self.of(guest, place)?.counts.phases.iter().filter(|known| known.name == phase);
-        let (exits, operations) =
-            phases.fold((0, 0), |sum, phase| (sum.0 + phase.exits, sum.1 + phase.ops));
+    pub(super) fn exits_per_operation(&self, work: &str, place: Place, phase: &str) -> Option<f64> {
+        let phases = self.report(work, place, Probes::Counts)?.phases.iter();
+        let (exits, operations) = phases
+            .filter(|known| known.name == phase)
+            .fold((0, 0), |sum, phase| (sum.0 + phase.exits, sum.1 + phase.ops));
         (operations > 0).then(|| exits as f64 / operations as f64)
     }
 
-    /// The report with counts.
-    pub(super) fn counts(&self, guest: &str, place: Place) -> Option<&Report> {
-        Some(&self.of(guest, place)?.counts)
+    /// What the hypervisor reported.
+    pub(super) fn report(&self, work: &str, place: Place, probes: Probes) -> Option<&Report> {
+        Some(&self.of(work, place, probes)?.report)
     }
 
     /// In how many lines two runs differed.
     pub(super) fn different_lines(&self, place: Place) -> Option<f64> {
-        self.differences.iter().find(|(of, _)| *of == place).map(|(_, lines)| *lines as f64)
+        self.of(TWICE, place, Probes::Full)?.different_lines.map(|lines| lines as f64)
     }
 
     /// Everything, to be saved.
     pub(super) fn json(&self) -> Value {
-        let all = self.measured.iter().map(|measured| {
+        let all = self.0.iter().map(|measured| {
             json!({
-                "guest": measured.guest,
+                "guest": measured.work,
                 "place": measured.place.name(),
+                "probes": measured.probes.name(),
                 "results": measured.lines,
-                "counts": measured.counts,
+                "report": measured.report,
             })
         });
         all.collect()
     }
 }
 
-/// The guests that are measured on a computer. The last of them is the one whose whole report is
-/// compared between two runs.
-const fn guests(computer: Computer) -> &'static [&'static str] {
-    match computer {
-        Computer::Bochs(_) => &GUESTS_OF_BOCHS,
-        Computer::Virt | Computer::Q35(_) => &GUESTS,
-    }
-}
-
-fn complete(lab: &Lab, guest: &str, place: Place, probes: Probes) -> Result<(Ran, Report)> {
+fn measure(lab: &Lab, work: &'static str, place: Place, probes: Probes) -> Result<Measured> {
+    let (guest, arguments) =
+        work.split_once(' ').map_or((work, None), |(guest, arguments)| (guest, Some(arguments)));
     let switches = SwitchSet::DEFAULT;
-    lab.complete(&Run { place, guest, arguments: None, probes, switches, timeout: TIMEOUT })
-        .with_context(|| format!("{guest}, {}", place.name()))
+    let run = Run { place, guest, arguments, probes, switches, timeout: TIMEOUT };
+    let (ran, report) = lab.complete(&run)?;
+    let again = probes == Probes::Full;
+    let different_lines =
+        again.then(|| Ok::<_, anyhow::Error>(different_lines(&ran, &lab.complete(&run)?.0)));
+    let different_lines = different_lines.transpose()?;
+    let lines = results(&ran.console);
+    Ok(Measured { work, place, probes, lines, report, different_lines })
 }
 
 fn different_lines(a: &Ran, b: &Ran) -> u64 {

@@ -1,20 +1,51 @@
 //! What the project has promised to reach, as data.
 
+mod operations;
+mod paths;
+mod workloads;
+
+pub(super) use self::operations::{OPERATIONS, Operation};
+use super::of::Of;
 use crate::arch::Arch;
 use crate::cli::Paging;
 use crate::computer::{Accel, Computer, Model};
 use crate::lab::{Mode, Place};
 
-/// A figure of the guest `bench`.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Of {
-    /// The median of a row, in instructions.
-    Median(&'static str),
-    /// Exits for each operation of a phase.
-    Exits(&'static str),
+/// How far a figure may go.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Bound {
+    /// It may be this, or less.
+    AtMost(f64),
+    /// It may be this, or more.
+    AtLeast(f64),
 }
 
-/// The most that a figure may be.
+impl Bound {
+    /// The last figure that is allowed.
+    pub(super) const fn value(self) -> f64 {
+        match self {
+            Self::AtMost(value) | Self::AtLeast(value) => value,
+        }
+    }
+
+    /// Its name.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::AtMost(_) => "at most",
+            Self::AtLeast(_) => "at least",
+        }
+    }
+
+    /// Whether it allows a figure.
+    pub(super) fn allows(self, figure: f64) -> bool {
+        match self {
+            Self::AtMost(most) => figure <= most,
+            Self::AtLeast(least) => figure >= least,
+        }
+    }
+}
+
+/// What a figure may be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limit {
     /// What it is about.
@@ -23,20 +54,24 @@ pub(super) struct Limit {
     pub(super) of: Of,
     /// Where it counts.
     pub(super) places: &'static [Place],
-    /// The most.
-    pub(super) most: f64,
+    /// What it may be.
+    pub(super) bound: Bound,
     /// Whether the project has failed if it is missed.
     pub(super) mandatory: bool,
 }
 
-const fn limit(
+const fn most(
     name: &'static str,
     of: Of,
     places: &'static [Place],
     most: f64,
     mandatory: bool,
 ) -> Limit {
-    Limit { name, of, places, most, mandatory }
+    Limit { name, of, places, bound: Bound::AtMost(most), mandatory }
+}
+
+const fn native(computer: Computer) -> Place {
+    Place { computer, mode: Mode::Native }
 }
 
 const fn under(computer: Computer, paging: Paging) -> Place {
@@ -57,66 +92,16 @@ const ON_SVM: &[Place] = &[under(SVM, Paging::Nested), SVM_SHADOW];
 const ON_VTX: &[Place] = &[PENRYN_SHADOW, under(SKYLAKE, Paging::Nested), SKYLAKE_SHADOW];
 const SHADOWS_ON_VTX: &[Place] = &[PENRYN_SHADOW, SKYLAKE_SHADOW];
 const SHADOWS_ON_X86_64: &[Place] = &[SVM_SHADOW, PENRYN_SHADOW, SKYLAKE_SHADOW];
+/// Wherever a true fault of the guest needs no exit.
+const SHADOWS_WITHOUT_EXIT: &[Place] = &[VIRT_SHADOW, PENRYN_SHADOW, SKYLAKE_SHADOW];
+const SHADOWS: &[Place] = &[VIRT_SHADOW, SVM_SHADOW, PENRYN_SHADOW, SKYLAKE_SHADOW];
+const NATIVE: &[Place] = &[native(Computer::Virt), native(SVM), native(SKYLAKE)];
 
-const AARCH64: [Limit; 9] = [
-    limit("null hypercall", Of::Median("hvc"), ON_VIRT, 90.0, true),
-    limit("read of the distributor", Of::Median("gicd"), ON_VIRT, 200.0, false),
-    limit("timer interrupt", Of::Median("timer"), ON_VIRT, 600.0, false),
-    limit(
-        "store to a leaf table: read-only",
-        Of::Median("store-change"),
-        &[VIRT_SHADOW],
-        400.0,
-        false,
-    ),
-    limit("store to a leaf table: absent", Of::Median("store-clear"), &[VIRT_SHADOW], 400.0, false),
-    limit("store to a leaf table: present", Of::Median("store-make"), &[VIRT_SHADOW], 400.0, false),
-    limit("exits of a guest fault, not present", Of::Exits("fault"), &[VIRT_SHADOW], 0.0, true),
-    limit("exits of a cold fill, 512 valid", Of::Exits("fill-512"), &[VIRT_SHADOW], 1.0, false),
-    limit("exits of a cold fill, 16 valid", Of::Exits("fill-16"), &[VIRT_SHADOW], 1.0, false),
-];
-
-const X86_64: [Limit; 14] = [
-    limit("null exit: CPUID", Of::Median("cpuid"), ON_VTX, 110.0, true),
-    limit("null exit: VMCALL", Of::Median("call"), ON_VTX, 110.0, true),
-    limit("null exit: CPUID", Of::Median("cpuid"), ON_SVM, 250.0, true),
-    limit("null exit: VMMCALL", Of::Median("call"), ON_SVM, 250.0, true),
-    limit("exits of a guest fault, not present", Of::Exits("fault"), SHADOWS_ON_VTX, 0.0, true),
-    limit("exits of a guest fault, not present", Of::Exits("fault"), &[SVM_SHADOW], 1.0, true),
-    limit("guest fault, not present", Of::Median("fault"), &[SVM_SHADOW], 390.0, true),
-    limit("exits of a protection fault", Of::Exits("protection"), SHADOWS_ON_X86_64, 1.0, true),
-    limit("protection fault", Of::Median("protection"), SHADOWS_ON_X86_64, 450.0, true),
-    limit(
-        "store to a leaf table: read-only",
-        Of::Median("store-change"),
-        SHADOWS_ON_X86_64,
-        600.0,
-        true,
-    ),
-    limit(
-        "store to a leaf table: absent",
-        Of::Median("store-clear"),
-        SHADOWS_ON_X86_64,
-        600.0,
-        true,
-    ),
-    limit(
-        "store to a leaf table: present",
-        Of::Median("store-make"),
-        SHADOWS_ON_X86_64,
-        600.0,
-        true,
-    ),
-    limit("fill of one leaf entry", Of::Median("first-read"), SHADOWS_ON_X86_64, 500.0, true),
-    limit("exits of such a fill", Of::Exits("first-read"), SHADOWS_ON_X86_64, 1.0, true),
-];
-
-/// The limits of an instruction set.
-pub(super) const fn of(arch: Arch) -> &'static [Limit] {
-    match arch {
-        Arch::Aarch64 => &AARCH64,
-        Arch::X86_64 => &X86_64,
-    }
+/// The limits that count in a place.
+pub(super) fn of(place: Place) -> impl Iterator<Item = Limit> {
+    let paths = paths::of(place.computer.arch()).iter().copied();
+    let all = paths.chain(operations::limits()).chain(workloads::limits());
+    all.filter(move |limit| limit.places.contains(&place))
 }
 
 /// The most bytes of the hypervisor's loadable image. On x86-64 it holds both vendors.

@@ -1,8 +1,6 @@
 //! Every guest in every mode, in the emulator.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -12,15 +10,13 @@ use super::baseline;
 use super::deeds::{self, Deed, MISBEHAVE, Must};
 use super::tally::Tally;
 use crate::cli::{Paging, Probes};
-use crate::emu::{self, End, Ran};
+use crate::emu::{End, Ran};
 use crate::golden;
 use crate::lab::{Lab, Mode, Place, Run};
-use crate::progress::Step;
+use crate::parallel;
 use crate::report::{Report, Verdict};
 use crate::run::native_status;
 
-/// How many emulators run at once.
-const AT_ONCE: usize = 2;
 /// When a run is stopped. Runs that share a computer with others take longer.
 const TIMEOUT: Duration = Duration::from_secs(240);
 /// The guests whose reports are compared between two runs.
@@ -93,7 +89,7 @@ pub(super) fn all(tally: &mut Tally, lab: &Lab) -> Computed {
         .filter(|case| tally.wants(&format!("run: {}", case.name())) || case.is_in_baseline(tally))
         .copied()
         .collect();
-    let results = in_parallel(&wanted, |case| once(lab, case));
+    let results = parallel::each(&wanted, |case| once(lab, case));
     let mut computed = Computed::new();
     let mut figures = BTreeMap::new();
     for (case, result) in wanted.iter().zip(results) {
@@ -138,7 +134,7 @@ pub(super) fn all(tally: &mut Tally, lab: &Lab) -> Computed {
         .filter(|case| tally.wants(&format!("twice: {}", case.name())))
         .copied()
         .collect();
-    for (case, result) in twice.iter().zip(in_parallel(&twice, |case| identical(lab, case))) {
+    for (case, result) in twice.iter().zip(parallel::each(&twice, |case| identical(lab, case))) {
         tally.note(&format!("twice: {}", case.name()), result);
     }
     computed
@@ -179,38 +175,6 @@ fn cases(lab: &Lab) -> Vec<Case<'_>> {
         }
     }
     cases
-}
-
-/// Does the same with each item, some at once, and keeps their order.
-fn in_parallel<T: Copy + Sync, R: Send>(
-    items: &[T],
-    work: impl Fn(&T) -> Result<R> + Sync,
-) -> Vec<Result<R>> {
-    let step = Mutex::new(None);
-    let next = Mutex::new(items.iter().enumerate());
-    let done = Mutex::new(BTreeMap::new());
-    thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                loop {
-                    let taken = next.lock().map(|mut items| items.next());
-                    let Ok(Some((index, item))) = taken else { break };
-                    if emu::interrupted() {
-                        break;
-                    }
-                    if let Ok(mut step) = step.lock() {
-                        *step = Step::live(format!("run {} of {}", index + 1, items.len()));
-                    }
-                    let result = work(item);
-                    if let Ok(mut done) = done.lock() {
-                        done.insert(index, result);
-                    }
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_default();
-    (0..items.len()).map(|index| done.remove(&index).context("it did not run").flatten()).collect()
 }
 
 /// A run that ended as it must.
