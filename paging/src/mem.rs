@@ -65,6 +65,13 @@ impl Group {
         (0..(ENTRIES / GROUP) as u32).map(Self)
     }
 
+    /// The group whose first member stands at `at`, if one does.
+    #[must_use]
+    pub const fn beginning(at: Index) -> Option<Self> {
+        let place = at.get();
+        if place.is_multiple_of(GROUP) { Some(Self((place / GROUP) as u32)) } else { None }
+    }
+
     /// The places of its members.
     #[inline(always)]
     pub fn members(self) -> impl Iterator<Item = Index> {

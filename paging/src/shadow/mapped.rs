@@ -7,10 +7,10 @@
 
 use probe::{Event, Probe};
 
-use crate::addr::{INDEX_BITS, Level};
+use crate::addr::{Frame, HostPhys, INDEX_BITS, Level};
 use crate::entry::Shadowed;
 use crate::format::{GuestFormat, ShadowFormat};
-use crate::mem::{Env, World};
+use crate::mem::{Entries, Env, GROUP, Group, Memory, World};
 use crate::shadow::Shadow;
 use crate::shadow::page::{Slot, Source};
 use crate::shadow::reverse::Nodes;
@@ -92,6 +92,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         index: usize,
         from: u32,
     ) -> Option<Slot> {
+        let target = self.recorded(level, index)?;
         let end = (self.pages.len() as u32) << INDEX_BITS;
         let mut next = from;
         while next < end {
@@ -101,14 +102,26 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
                 next = (slot.page().number() + 1) << INDEX_BITS;
                 continue;
             }
+            let table = world.memory.table(slot.page());
+            if Group::beginning(slot.index()).is_some_and(|group| table.any(group) == 0) {
+                next += GROUP as u32;
+                continue;
+            }
             world.probe.count(Event::ReverseScanned, 1);
-            if let Shadowed::Leaf { to, .. } = S::shadowed(level, self.entry(world, slot))
-                && self.leaf_record(level, to) == Some(index)
+            if let Shadowed::Leaf { to, .. } = S::shadowed(level, table.get(slot.index()))
+                && to == target
             {
                 return Some(slot);
             }
             next += 1;
         }
         None
+    }
+
+    /// The host's frame at which the block of the record `index` of `level` begins, if all of it is RAM.
+    fn recorded(&self, level: Level, index: usize) -> Option<Frame<HostPhys>> {
+        let shift = level.shift() - Level::PAGE.shift();
+        let first = self.reach.ram().number() >> shift;
+        self.reach.resolve(Frame::from_number((first + index as u64) << shift))
     }
 }
