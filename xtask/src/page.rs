@@ -165,6 +165,9 @@ mod tests {
         assert!(render(&results).contains("No cell has counted exits."));
         results.cells.clear();
         assert!(render(&results).contains("No cell has a total"));
+        let mut results = small();
+        results.cells.retain(|cell| cell.place.mode != Mode::Native);
+        assert!(render(&results).contains(">no native run</text>"));
     }
 
     #[test]

@@ -42,6 +42,17 @@ pub(super) fn find<'a>(
     })
 }
 
+/// The cells of a guest on a computer, natively, under nested and under shadow paging.
+pub(super) fn modes<'a>(
+    results: &'a Results,
+    guest: &str,
+    computer: &Place,
+) -> [Option<&'a Cell>; 3] {
+    let [nested, shadow] = UNDER.map(|mode| find(results, guest, computer, mode));
+    let native = [nested, shadow].into_iter().flatten().find_map(|cell| results.native_of(cell));
+    [native, nested, shadow]
+}
+
 /// The cells that have a report, each with it.
 pub(super) fn reported(results: &Results) -> impl Iterator<Item = (&Cell, &Report)> {
     results.cells.iter().filter_map(|cell| Some((cell, cell.report.as_ref()?)))

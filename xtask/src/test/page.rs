@@ -73,17 +73,17 @@ const FAULTS: [Fault; 8] = [
 
 /// Looks at pages.
 pub(super) fn all(tally: &mut Tally) -> Result<()> {
-    const NAME: &str = "page: ";
+    const NAME: &str = "page";
     let cases =
         ["the sample", "failed cells"].into_iter().chain(FAULTS.iter().map(|fault| fault.name));
-    let cases: Vec<_> = cases.map(|case| format!("{NAME}{case}")).collect();
+    let cases: Vec<_> = cases.map(|case| format!("{NAME}: {case}")).collect();
     if !cases.iter().any(|case| tally.wants(case)) {
         return Ok(());
     }
     let pages = match pages() {
         Ok(pages) => pages,
         Err(error) => {
-            tally.fail(NAME.trim_end(), &format!("{error:#}"));
+            tally.fail(NAME, &format!("{error:#}"));
             return Ok(());
         }
     };

@@ -27,7 +27,12 @@ pub(super) enum Line {
         figure: String,
     },
     /// A bar that there should be.
-    Failed(String),
+    Missing {
+        /// What it is of.
+        name: String,
+        /// Why there is none, in a word or two.
+        why: &'static str,
+    },
 }
 
 /// Where the names of bars are.
@@ -126,9 +131,9 @@ fn text(svg: &mut Svg, zero: f64, y: f64, line: &Line) {
             svg.text("label", (0.0, base), Anchor::Start, name);
             svg.text("label", (WIDTH, base), Anchor::End, figure);
         }
-        Line::Failed(name) => {
+        Line::Missing { name, why } => {
             svg.text("label", (0.0, base), Anchor::Start, name);
-            svg.text("failed", (zero + 6.0, base), Anchor::Start, "failed");
+            svg.text("failed", (zero + 6.0, base), Anchor::Start, why);
         }
     }
 }

@@ -33,7 +33,7 @@ pub(in crate::page) fn totals(results: &Results) -> Plot {
         ],
         legend: &[],
         nothing: "No cell has a total and a native run to compare it with.",
-        groups: panels(results, "instructions, native = 1", Some(1.0), |cell| {
+        groups: panels(results, "instructions, native = 1", Some(1.0), "no native run", |cell| {
             let ratio = ratio(results, cell)?;
             Some((ratio, format!("{ratio:.2} ×")))
         }),
@@ -58,7 +58,7 @@ pub(in crate::page) fn exits(results: &Results) -> Plot {
         ],
         legend: &[],
         nothing: "No cell has counted exits.",
-        groups: panels(results, "exits", None, |cell| {
+        groups: panels(results, "exits", None, "not counted", |cell| {
             let exits = cell.exits?;
             Some((exits as f64, number(exits)))
         }),
@@ -96,6 +96,7 @@ fn panels(
     results: &Results,
     axis: &str,
     reference: Option<f64>,
+    missing: &'static str,
     measure: impl Fn(&Cell) -> Option<(f64, String)>,
 ) -> Vec<Group> {
     let panels = guests(results).into_iter().map(|guest| {
@@ -107,10 +108,12 @@ fn panels(
                 let name = mode.name().to_owned();
                 if let Some(error) = cell.error() {
                     notes.push(format!("{}, {name}, failed: {error}", computer(place)));
-                    lines.push(Line::Failed(name));
+                    lines.push(Line::Missing { name, why: "failed" });
                 } else if let Some((value, figure)) = measure(cell) {
                     max = f64::max(max, value);
                     lines.push(Line::Bar { name, class: class(mode), value, figure });
+                } else {
+                    lines.push(Line::Missing { name, why: missing });
                 }
             }
         }

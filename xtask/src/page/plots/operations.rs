@@ -2,7 +2,7 @@
 
 use super::{Group, Panel, Plot, WIDTH, class, radius, shape};
 use crate::lab::Mode;
-use crate::page::cells::{UNDER, computer, computers, find, guests};
+use crate::page::cells::{computer, computers, guests, modes};
 use crate::page::html::Table;
 use crate::page::scale::{Log2, short, tenths};
 use crate::page::svg::{Anchor, Svg};
@@ -66,9 +66,7 @@ pub(in crate::page) fn operations(results: &Results) -> Plot {
 
 /// The rows of a guest on a computer, as the mode that has most tells them.
 fn rows(results: &Results, guest: &str, place: &Place) -> Vec<Row> {
-    let cells = UNDER.map(|mode| find(results, guest, place, mode));
-    let native = cells.iter().flatten().find_map(|cell| results.native_of(cell));
-    let works = [native, cells[0], cells[1]].map(|cell| match cell {
+    let works = modes(results, guest, place).map(|cell| match cell {
         Some(cell) if cell.error().is_none() => cell.work(),
         _ => Vec::new(),
     });

@@ -2,11 +2,11 @@
 
 use super::{Group, Panel, Plot, WIDTH, class, radius, shape};
 use crate::lab::Mode;
-use crate::page::cells::{computer, distinct};
+use crate::page::cells::{computer, computers, distinct, modes, place};
 use crate::page::html::Table;
 use crate::page::scale::{Linear, Log2, short, tenths};
 use crate::page::svg::{Anchor, Svg};
-use crate::results::{Cell, Place, Results};
+use crate::results::Results;
 use crate::run::ResultLine;
 use crate::table::number;
 
@@ -26,7 +26,8 @@ const AREA: [f64; 4] = [46.0, 24.0, WIDTH - 4.0, 164.0];
 
 /// A row of the guest's at one size.
 struct Point<'a> {
-    place: &'a Place,
+    computer: String,
+    mode: Mode,
     row: &'a str,
     size: u64,
     cost: f64,
@@ -41,14 +42,14 @@ pub(in crate::page) fn scaling(results: &Results) -> Plot {
     for (row, title, counts) in ROWS {
         let of_row: Vec<_> = points.iter().filter(|point| point.row == row).collect();
         for point in &of_row {
-            let place = [computer(point.place), point.place.mode.name().to_owned()];
+            let place = [point.computer.clone(), point.mode.name().to_owned()];
             let figures = [number(point.size), counts.to_owned(), tenths(point.cost)];
             table.row([row.to_owned()].into_iter().chain(place).chain(figures));
         }
-        let computers = distinct(of_row.iter().map(|point| computer(point.place)));
+        let computers = distinct(of_row.iter().map(|point| point.computer.clone()));
         let panels = computers.into_iter().map(|name| {
             let here: Vec<_> =
-                of_row.iter().copied().filter(|point| computer(point.place) == name).collect();
+                of_row.iter().copied().filter(|point| point.computer == name).collect();
             let label = format!("{title} on {name}: instructions for each, by {counts}");
             Panel { title: name, notes: Vec::new(), svg: Some(draw(&here, counts, &label)) }
         });
@@ -57,7 +58,7 @@ pub(in crate::page) fn scaling(results: &Results) -> Plot {
     groups.retain(|group| !group.panels.is_empty());
     let failed = results.cells.iter().filter(|cell| cell.guest == GUEST);
     let failed = failed.filter_map(|cell| {
-        let title = format!("{}, {}", computer(&cell.place), cell.place.mode.name());
+        let title = place(&cell.place);
         Some(Panel { title, notes: vec![format!("failed: {}", cell.error()?)], svg: None })
     });
     groups.push(Group { title: None, panels: failed.collect(), open: true });
@@ -79,21 +80,26 @@ pub(in crate::page) fn scaling(results: &Results) -> Plot {
     }
 }
 
-/// What the guest told.
+/// What the guest told, on each computer in each mode.
 fn points(results: &Results) -> Vec<Point<'_>> {
-    let cells = results.cells.iter().filter(|cell| cell.guest == GUEST && cell.error().is_none());
-    let points = cells.flat_map(|cell: &Cell| {
+    let cells = computers(results, GUEST).into_iter().flat_map(|place| {
+        let cells = Mode::ALL.into_iter().zip(modes(results, GUEST, place));
+        cells.filter_map(move |(mode, cell)| Some((computer(place), mode, cell?)))
+    });
+    let told = cells.filter(|(.., cell)| cell.error().is_none());
+    let points = told.flat_map(|(computer, mode, cell)| {
         let lines = cell.lines.iter().filter(|line| line.name == GUEST);
-        lines.filter_map(|line| point(&cell.place, line))
+        lines.filter_map(move |line| point(&computer, mode, line))
     });
     points.collect()
 }
 
-fn point<'a>(place: &'a Place, line: &'a ResultLine) -> Option<Point<'a>> {
+fn point<'a>(computer: &str, mode: Mode, line: &'a ResultLine) -> Option<Point<'a>> {
     let fields = &line.fields;
     let (row, size) = (fields.text("row").ok()?, fields.number("size").ok()?);
     let cost = fields.decimal("per_op").ok()?;
-    (size > 0 && cost.is_finite()).then_some(Point { place, row, size, cost })
+    let computer = computer.to_owned();
+    (size > 0 && cost.is_finite()).then_some(Point { computer, mode, row, size, cost })
 }
 
 fn draw(points: &[&Point<'_>], counts: &str, label: &str) -> String {
@@ -120,7 +126,7 @@ fn draw(points: &[&Point<'_>], counts: &str, label: &str) -> String {
     for mode in Mode::ALL {
         let curve: Vec<_> = points
             .iter()
-            .filter(|point| point.place.mode == mode)
+            .filter(|point| point.mode == mode)
             .map(|point| (across.at(log2(point.size)), up.at(point.cost)))
             .collect();
         svg.polyline(&format!("curve {}", class(mode)), &curve);
