@@ -157,6 +157,19 @@ impl Figures {
     }
 }
 
+#[cfg(test)]
+impl Figures {
+    /// Figures of runs in which guest and hypervisor said this.
+    pub(super) fn said(runs: &[(&'static str, Place, Probes, &str)]) -> Result<Self> {
+        let measured = runs.iter().map(|&(work, place, probes, text)| {
+            let records: Vec<_> = text.lines().map(str::to_owned).collect();
+            let (lines, report) = (results(text), Report::parse(&records)?);
+            Ok(Measured { work, place, probes, lines, report, different_lines: None })
+        });
+        measured.collect::<Result<_>>().map(Self)
+    }
+}
+
 fn measure(lab: &Lab, work: &'static str, place: Place, probes: Probes) -> Result<Measured> {
     let (guest, arguments) =
         work.split_once(' ').map_or((work, None), |(guest, arguments)| (guest, Some(arguments)));

@@ -121,3 +121,22 @@ pub(super) const FILL_VALID: f64 = 16.0;
 pub(super) const FILL_EMPTY: f64 = 5.0;
 /// What it may take besides.
 pub(super) const FILL_BASE: f64 = 1500.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_itself_is_allowed() {
+        assert!(Bound::AtMost(90.0).allows(90.0) && !Bound::AtMost(90.0).allows(90.5));
+        assert!(Bound::AtLeast(500.0).allows(500.0) && !Bound::AtLeast(500.0).allows(499.0));
+    }
+
+    #[test]
+    fn every_place_without_a_hypervisor_has_the_work_itself_judged() {
+        for arch in Arch::ALL {
+            let mut native = Place::all(arch).filter(|place| place.mode == Mode::Native);
+            assert!(native.all(|place| of(place).count() == 1), "{}", arch.name());
+        }
+    }
+}

@@ -170,3 +170,74 @@ pub(super) fn beside(place: Place, mode: Mode) -> Place {
 fn mean(rows: &[Row], name: &str) -> Option<f64> {
     rows.iter().find(|row| row.name == name)?.time.as_ref().map(|time| time.mean)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NATIVE: Place = Place { computer: Computer::Bochs(Model::SKYLAKE), mode: Mode::Native };
+    const NESTED: Place = Place { mode: Mode::Under(Paging::Nested), ..NATIVE };
+    const SHADOW: Place =
+        Place { computer: Computer::Bochs(Model::PENRYN), mode: Mode::Under(Paging::Shadow) };
+
+    /// The figure of what was said in runs.
+    fn figure(of: Of, runs: &[(&'static str, Place, Probes, &str)]) -> Option<f64> {
+        of.figure(&Figures::said(runs).unwrap(), SHADOW)
+    }
+
+    #[test]
+    fn what_one_model_cannot_do_is_taken_from_another() {
+        let (native, shadow) = ("@ aim9 row=page ticks=60", "@ aim9 row=page ticks=100");
+        let runs = [
+            ("aim9-memory", NATIVE, Probes::Off, native),
+            ("aim9-memory", SHADOW, Probes::Off, shadow),
+        ];
+        assert_eq!(figure(Of::Loss("page"), &runs), Some(40.0));
+        assert_eq!(figure(Of::Loss("page"), &runs[1..]), None);
+    }
+
+    #[test]
+    fn all_rounds_count() {
+        let rounds =
+            "@ m round=cold ticks=30 pages=2\n@ m round=warm ticks=50 pages=2\n@ ran ticks=99";
+        let nested = "@ m round=cold ticks=20\n@ m round=warm ticks=20";
+        let runs = [(MOTION, SHADOW, Probes::Off, rounds), (MOTION, NESTED, Probes::Off, nested)];
+        assert_eq!(figure(Of::Page, &runs), Some(20.0));
+        assert_eq!(figure(Of::AgainstNested, &runs), Some(2.0));
+    }
+
+    #[test]
+    fn the_size_chooses_among_rows_of_one_name() {
+        let grown = Growth { work: "scale map", row: "map", sizes: ["16", "1024"] };
+        let lines = "@ scale row=touch size=16 per_op=1.0\n@ scale row=map size=16 per_op=10.0\n\
+                     @ scale row=map size=64 per_op=9.0\n@ scale row=map size=1024 per_op=10.5";
+        let runs = [("scale map", SHADOW, Probes::Off, lines)];
+        assert_eq!(figure(Of::Growth(grown), &runs), Some(1.05));
+    }
+
+    #[test]
+    fn blocks_of_others_do_not_count() {
+        let counters = |mapped, split| {
+            format!(
+                "umbra counter name=blocks_mapped value={mapped}\numbra counter name=blocks_split value={split}"
+            )
+        };
+        let [all, none] = [counters(1021, 3), counters(511, 1)];
+        let [touched, idle] = BLOCKS;
+        let runs = [
+            (touched, SHADOW, Probes::Counts, all.as_str()),
+            (idle, SHADOW, Probes::Counts, none.as_str()),
+        ];
+        assert_eq!(figure(Of::Blocks, &runs), Some(508.0));
+        let splintered =
+            [(touched, SHADOW, Probes::Counts, ""), (idle, SHADOW, Probes::Counts, "")];
+        assert_eq!(figure(Of::Blocks, &splintered), Some(0.0));
+    }
+
+    #[test]
+    fn what_an_entry_adds_leaves_the_rest_out() {
+        let lines = "@ bench row=fill-512 median=9920\n@ bench fill=fill-512 valid=512\n\
+                     @ bench row=fill-16 median=4960\n@ bench fill=fill-16 valid=16";
+        assert_eq!(figure(Of::FillEntry, &[("bench", SHADOW, Probes::Off, lines)]), Some(10.0));
+    }
+}
