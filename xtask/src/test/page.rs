@@ -72,22 +72,15 @@ const FAULTS: [Fault; 8] = [
 ];
 
 /// Looks at pages.
-pub(super) fn all(tally: &mut Tally) -> Result<()> {
+pub(super) fn all(tally: &mut Tally) {
     const NAME: &str = "page";
     let cases =
         ["the sample", "failed cells"].into_iter().chain(FAULTS.iter().map(|fault| fault.name));
     let cases: Vec<_> = cases.map(|case| format!("{NAME}: {case}")).collect();
     if !cases.iter().any(|case| tally.wants(case)) {
-        return Ok(());
+        return;
     }
-    let pages = match pages() {
-        Ok(pages) => pages,
-        Err(error) => {
-            tally.fail(NAME, &format!("{error:#}"));
-            return Ok(());
-        }
-    };
-    match browser::look(&pages, &page::PLOTS) {
+    match pages().and_then(|pages| browser::look(&pages, &page::PLOTS)) {
         Err(error) => tally.fail(NAME, &format!("{error:#}")),
         Ok(seen) => {
             let says = [None, None].into_iter().chain(FAULTS.iter().map(|fault| Some(fault.says)));
@@ -96,7 +89,6 @@ pub(super) fn all(tally: &mut Tally) -> Result<()> {
             }
         }
     }
-    Ok(())
 }
 
 /// The sample, the sample with failed cells, and one for each fault.

@@ -9,6 +9,8 @@ use crate::report::{Report, Row};
 use crate::results::{Cell, Results};
 use crate::table::number;
 
+/// From where to where columns are.
+const RANGE: (f64, f64) = (8.0, WIDTH - 8.0);
 /// How high the columns of one row are.
 const COLUMNS: f64 = 34.0;
 /// What a row takes: its text, and its columns.
@@ -92,38 +94,28 @@ fn line(table: &mut Table, cell: &Cell, row: &Row) {
     table.row(cells.chain([number(row.count)]).chain(figures.into_iter().flatten()));
 }
 
-/// The first and the last power of two that any function has.
+/// The log2 of the shortest duration that any function has, and of what no duration reaches.
 fn range(report: &Report) -> (u32, u32) {
     let powers = || functions(report).flat_map(|row| row.histogram.iter().map(|&(log2, _)| log2));
-    (powers().min().unwrap_or(0), powers().max().unwrap_or(0) + 1)
+    let [first, last] = [powers().min(), powers().max()].map(|log2| log2.unwrap_or(0).min(63));
+    (first, last + 1)
 }
 
 fn panel(cell: &Cell, report: &Report, function: &Row, (first, last): (u32, u32)) -> Panel {
     let mut svg = Svg::new(WIDTH);
-    let scale = Log2::new((f64::from(first), f64::from(last)), (8.0, WIDTH - 8.0));
+    let scale = Log2::new((f64::from(first), f64::from(last)), RANGE);
     let highest = function.histogram.iter().map(|&(_, count)| count).max().unwrap_or(1).max(1);
+    let mode = class(cell.place.mode);
     let mut bottom = 0.0;
-    for (place, row) in strips(report, function).enumerate() {
-        let name = if place == 0 { "all calls" } else { &row.name };
-        let kind = if place == 0 { "mark" } else { "mark part" };
-        svg.text("label", (8.0, bottom + 17.0), Anchor::Start, name);
-        svg.text("label", (WIDTH - 8.0, bottom + 17.0), Anchor::End, &number(row.count));
+    for row in strips(report, function) {
         bottom += STRIP;
-        let count = f64::from(highest.ilog10()) as u32;
-        for decade in 0..=count {
-            let y = bottom - height(10_u64.pow(decade), highest);
-            svg.line("grid", (8.0, y), (WIDTH - 8.0, y));
-        }
-        let columns: Vec<_> = row
-            .histogram
-            .iter()
-            .map(|&(log2, count)| {
-                let (from, to) = (scale.at(f64::from(log2)), scale.at(f64::from(log2 + 1)));
-                (from + 1.0, to - from - 2.0, height(count, highest))
-            })
-            .collect();
-        svg.columns(&format!("{kind} {}", class(cell.place.mode)), bottom, &columns);
-        svg.line("axis", (8.0, bottom), (WIDTH - 8.0, bottom));
+        let (name, class) = match row.function {
+            None => ("all calls", format!("mark {mode}")),
+            Some(_) => (row.name.as_str(), format!("mark part {mode}")),
+        };
+        strip(&mut svg, &scale, bottom, row, highest, &class);
+        svg.text("label", (RANGE.0, bottom - 43.0), Anchor::Start, name);
+        svg.text("label", (RANGE.1, bottom - 43.0), Anchor::End, &number(row.count));
     }
     let step = (last - first).div_ceil(5).max(1);
     for log2 in (first..last).step_by(step as usize) {
@@ -131,21 +123,29 @@ fn panel(cell: &Cell, report: &Report, function: &Row, (first, last): (u32, u32)
         svg.line("axis", (x, bottom), (x, bottom + 4.0));
         svg.text("tick", (x, bottom + 17.0), Anchor::Start, &power(log2));
     }
-    svg.text(
-        "unit",
-        (WIDTH / 2.0, bottom + 34.0),
-        Anchor::Middle,
-        &format!("{} for each call", cell.unit),
-    );
-    let label = format!(
-        "{}, {}: distribution of {}, {} calls",
-        cell.guest,
-        place(&cell.place),
-        function.name,
-        number(function.count)
-    );
+    let unit = format!("{} for each call", cell.unit);
+    svg.text("unit", (WIDTH / 2.0, bottom + 34.0), Anchor::Middle, &unit);
+    let (place, calls) = (place(&cell.place), number(function.count));
+    let label =
+        format!("{}, {place}: distribution of {}, {calls} calls", cell.guest, function.name);
     let svg = Some(svg.finish(bottom + 40.0, &label));
     Panel { title: function.name.clone(), notes: Vec::new(), svg }
+}
+
+/// The columns of a row on their base line, and the lines that they are read by.
+fn strip(svg: &mut Svg, scale: &Log2, base: f64, row: &Row, highest: u64, class: &str) {
+    for decade in 0..=highest.ilog10() {
+        let y = base - height(10_u64.pow(decade), highest);
+        svg.line("grid", (RANGE.0, y), (RANGE.1, y));
+    }
+    let column = |&(log2, count): &(u32, u64)| {
+        let log2 = f64::from(log2);
+        let (from, to) = (scale.at(log2), scale.at(log2 + 1.0));
+        (from + 1.0, to - from - 2.0, height(count, highest))
+    };
+    let columns: Vec<_> = row.histogram.iter().map(column).collect();
+    svg.columns(class, base, &columns);
+    svg.line("axis", (RANGE.0, base), (RANGE.1, base));
 }
 
 /// How high the column of a count is: a step for one, and one more for each power of ten.
