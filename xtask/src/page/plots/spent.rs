@@ -67,6 +67,11 @@ fn parts(report: &Report) -> Vec<Part> {
     parts
 }
 
+/// A sum of figures from a file, which may say anything.
+fn sum(figures: impl Iterator<Item = u64>) -> u64 {
+    figures.fold(0, u64::saturating_add)
+}
+
 fn share(part: u64, whole: u64) -> String {
     format!("{:.1} %", 100.0 * part as f64 / whole.max(1) as f64)
 }
@@ -76,8 +81,8 @@ fn panel(cell: &Cell, report: &Report) -> Option<Panel> {
     let (shown, rest) = parts.split_at(parts.len().min(SHOWN));
     let rest = (!rest.is_empty()).then(|| Part {
         name: format!("{} others", rest.len()),
-        count: rest.iter().map(|part| part.count).sum(),
-        time: rest.iter().map(|part| part.time).sum(),
+        count: sum(rest.iter().map(|part| part.count)),
+        time: sum(rest.iter().map(|part| part.time)),
     });
     let whole = report.exits.time;
     let lines: Vec<_> = shown
