@@ -5,6 +5,7 @@
 
 mod baseline;
 mod browser;
+mod compare;
 mod deeds;
 mod discs;
 mod images;
@@ -51,6 +52,8 @@ pub(crate) fn run(options: &cli::Test) -> Result<u8> {
     tally.case("tidy: nothing left for later", tidy::nothing_left_for_later);
     tally.case("tidy: no machine paths", tidy::no_machine_paths);
     input::all(&mut tally)?;
+    compare::inputs(&mut tally)?;
+    compare::all(&mut tally);
     page::all(&mut tally);
     let mut computed = Vec::new();
     for (arch, toolchain) in &toolchains {

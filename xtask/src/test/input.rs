@@ -26,7 +26,7 @@ const fn input(name: &'static str, options: &'static [&'static str], says: &'sta
     Input { name, options, says }
 }
 
-const INPUTS: [Input; 23] = [
+const INPUTS: [Input; 29] = [
     input("unknown guest", &["qemu", "--guest", "nonesuch"], "the guests are: "),
     input("unknown option", &["qemu", "--nonesuch"], "--nonesuch"),
     input("unknown machine", &["qemu", "--machine", "no/such.toml"], "no/such.toml"),
@@ -58,6 +58,16 @@ const INPUTS: [Input; 23] = [
     input("too much memory for Bochs", &["bochs", "--mem", "2GiB"], "1GiB or less with --mem"),
     input("a disc for Arm", &["image", "--arch", "aarch64"], "--arch x86_64"),
     input("no image for a disc", &["image", "--image", "no/such.elf"], "no/such.elf"),
+    input("unknown guest to compare", &["compare", "--guest", "nonesuch"], "the guests are: "),
+    input("results that are not there", &["compare", "--against", "no/such.json"], "no/such.json"),
+    input("a folder for results that is a file", &["compare", "--out", "Cargo.toml"], "with --out"),
+    input("unknown guest to ablate", &["ablate", "--guest", "nonesuch"], "the guests are: "),
+    input("figures where the table goes", &["ablate", "--out", "steps.txt"], "steps.json"),
+    input(
+        "a folder for figures that is a file",
+        &["ablate", "--out", "Cargo.toml/a"],
+        "with --out",
+    ),
 ];
 
 /// Runs them all.
@@ -98,7 +108,8 @@ pub(super) fn tool(options: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-fn refused(command: &mut Command, says: &str) -> Result<()> {
+/// Fails unless this tool refuses something, and says so.
+pub(super) fn refused(command: &mut Command, says: &str) -> Result<()> {
     let output = command.output().context("this tool cannot run itself")?;
     let message = String::from_utf8_lossy(&output.stderr);
     ensure!(!output.status.success(), "it is not refused");
