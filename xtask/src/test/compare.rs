@@ -37,15 +37,15 @@ pub(super) fn inputs(tally: &mut Tally) -> Result<()> {
         fs::write(&file, text)?;
         for option in ["--against", "--from"] {
             tally.case(&format!("input: results {name}, {option}"), || {
-                refused(tool(&["compare", option])?.arg(&file), says)?;
-                refused(tool(&["compare", option])?.arg(&file), &file.display().to_string())
+                refused(tool(&["compare"])?.arg(option).arg(&file), says)?;
+                refused(tool(&["compare"])?.arg(option).arg(&file), &file.display().to_string())
             });
         }
     }
     let elsewhere = folder.join("elsewhere.json");
     fs::write(&elsewhere, of_unknown_cell().to_string())?;
     tally.case("input: results of a cell that is nowhere", || {
-        refused(tool(&["compare", "--against"])?.arg(&elsewhere), "`hello, z80, shadow`")
+        refused(tool(&["compare"])?.arg("--against").arg(&elsewhere), "`hello, z80, shadow`")
     });
     Ok(())
 }
@@ -106,8 +106,8 @@ fn dying() -> Result<()> {
 
 /// Compares `hello` on Arm.
 fn hello(folder: &Path, against: Option<&Path>, with: Option<(&str, &Path)>) -> Result<Output> {
-    let mut command = tool(&["compare", "--guest", "hello", "--arch", "aarch64", "--out"])?;
-    command.arg(folder);
+    let mut command = tool(&["compare", "--guest", "hello", "--arch", "aarch64"])?;
+    command.arg("--out").arg(folder);
     command.args(against.into_iter().flat_map(|file| [Path::new("--against"), file]));
     command.envs(with);
     command.output().context("this tool cannot run itself")

@@ -6,8 +6,8 @@ use crate::report::{Report, Row};
 use crate::results::Cell;
 use crate::run::ResultLine;
 
-/// Keys of result lines that begin their figures.
-const COUNTS: [&str; 6] = ["ops", "pages", "spaces", "sum", "count", "bytes"];
+/// Keys of result lines whose values name a row.
+const NAMES: [&str; 4] = ["row", "round", "name", "size"];
 
 impl Figures {
     /// Those of a cell.
@@ -29,9 +29,10 @@ impl Figures {
 
     /// What the guest told of itself.
     pub(crate) fn lines(&mut self, lines: &[ResultLine]) {
-        for line in lines {
+        for (index, line) in lines.iter().enumerate() {
+            let label = label(line, &lines[..index]);
             for (key, value) in line.fields.iter() {
-                let name = format!("{} {key}", label(line));
+                let name = format!("{label} {key}");
                 match Amount::parse(value).filter(|_| golden::DURATIONS.contains(&key)) {
                     Some(amount) => drop(self.instructions.insert(name, amount)),
                     None => drop(self.answers.insert(name, value.to_owned())),
@@ -60,15 +61,18 @@ impl Figures {
     }
 }
 
-/// What tells a line from the others of its name: its first field, and those after it that are no
-/// figures.
-fn label(line: &ResultLine) -> String {
-    let is_name = |(place, (key, _)): &(usize, (&str, &str))| {
-        !golden::DURATIONS.contains(key) && (*place == 0 || !COUNTS.contains(key))
+/// The name of a line: its own, what tells its row, and a number where that is not enough. The order of
+/// its fields does not count, since other tools may change it.
+fn label(line: &ResultLine, before: &[ResultLine]) -> String {
+    let label = |line: &ResultLine| {
+        let names = NAMES.iter().filter_map(|key| line.fields.text(key).ok());
+        std::iter::once(line.name.as_str()).chain(names).collect::<Vec<_>>().join(" ")
     };
-    let fields = line.fields.iter().enumerate().take_while(is_name);
-    let name = std::iter::once(line.name.as_str());
-    name.chain(fields.map(|(_, (_, value))| value)).collect::<Vec<_>>().join(" ")
+    let own = label(line);
+    match before.iter().filter(|other| label(other) == own).count() {
+        0 => own,
+        count => format!("{own} ({})", count + 1),
+    }
 }
 
 #[cfg(test)]
@@ -78,6 +82,7 @@ mod tests {
     use crate::computer::Computer;
     use crate::lab::Mode;
     use crate::results::tests::cell;
+    use crate::run;
 
     #[test]
     fn every_figure_has_its_group() {
@@ -88,6 +93,15 @@ mod tests {
         assert_eq!(figures.instructions.get("fn sh_page_fault, probes full").copied(), amount(150));
         assert_eq!(figures.events.get("counter flush_all").copied(), amount(1));
         assert_eq!(figures.answers.get("sum all sum").map(String::as_str), Some("7"));
+    }
+
+    #[test]
+    fn lines_are_told_apart() {
+        let lines = run::results(
+            "@ hello check=clock ok=1\n@ hello ok=1 check=heap\n@ map size=16 row=map ok=1",
+        );
+        let labels = |index: usize| label(&lines[index], &lines[..index]);
+        assert_eq!([0, 1, 2].map(labels), ["hello", "hello (2)", "map map 16"]);
     }
 
     #[test]
