@@ -141,6 +141,8 @@ pub trait ShadowFormat<G: GuestFormat>: Format {
     const ABSENT: u64;
     /// Whether a leaf may be one that the hardware remembers under every tag.
     const KEEPS_GLOBAL: bool;
+    /// Whether an entry of a leaf table can be unknown. If not, leaf tables are filled whole.
+    const UNKNOWN_LEAVES: bool;
 
     /// Whether the hardware may remember anything of the shadow entry.
     #[inline(always)]
@@ -199,6 +201,12 @@ pub trait ShadowFormat<G: GuestFormat>: Format {
     fn shadow_table(level: Level, raw: u64, to: Frame<HostPhys>) -> u64;
     /// The same with no table yet: exits.
     fn unknown(level: Level, raw: u64) -> u64;
+    /// Whether an entry of a leaf table is unknown, or one that is spelled the same: without its accessed flag,
+    /// or refused.
+    #[inline(always)]
+    fn is_unknown_leaf(_shadow: u64) -> bool {
+        false
+    }
     /// A live table entry without its table.
     fn forget_table(shadow: u64) -> u64;
     /// The table that an entry leads to, if it is a [`Shadowed::Table`].

@@ -72,6 +72,27 @@ impl Group {
         if place.is_multiple_of(GROUP) { Some(Self((place / GROUP) as u32)) } else { None }
     }
 
+    /// The group with number `number`, of which the low bits count.
+    #[inline(always)]
+    #[must_use]
+    pub const fn wrapping(number: u32) -> Self {
+        Self(number % (ENTRIES / GROUP) as u32)
+    }
+
+    /// The group that the entry `at` is a member of.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of(at: Index) -> Self {
+        Self((at.get() / GROUP) as u32)
+    }
+
+    /// Its place among the groups of a table.
+    #[inline(always)]
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
     /// The places of its members.
     #[inline(always)]
     pub fn members(self) -> impl Iterator<Item = Index> {

@@ -42,6 +42,7 @@ use crate::format::{GuestFormat, ShadowFormat};
 use crate::layout::Layout;
 use crate::mem::{Entries, Env, Memory, Stale, Tag, Tlb, World};
 use crate::pool::{OutOfFrames, PageId};
+use crate::shadow::around::Distances;
 use crate::shadow::contexts::Contexts;
 use crate::shadow::flood::Guesses;
 use crate::shadow::lately::{Known, Stores};
@@ -51,6 +52,7 @@ use crate::shadow::page::{Page, Slot, Source};
 use crate::shadow::reverse::{Nodes, Refs};
 use crate::switch::{Switch, Switches};
 
+mod around;
 mod batch;
 #[cfg(any(test, feature = "sim"))]
 pub mod check;
@@ -175,6 +177,7 @@ pub struct Shadow<G: GuestFormat, S, C> {
     contexts: Contexts,
     stores: Stores,
     guesses: Guesses,
+    distances: Distances,
     opened: [Option<sync::Opened>; sync::OPEN],
     hand: u32,
     switches: C,
@@ -221,6 +224,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
             }),
             stores: Stores::NONE,
             guesses: Guesses::NONE,
+            distances: Distances::FIRST,
             opened: [None; sync::OPEN],
             hand: 1,
             switches,

@@ -135,6 +135,12 @@ events! {
 
     /// Entries written into shadow tables, fills included.
     ShadowEntries "shadow_entries_written" Kind::Counter;
+    /// Faults that filled what lies around them.
+    AroundFaults "around_faults" Kind::Counter;
+    /// Leaves that were filled so.
+    AroundFilled "around_filled" Kind::Counter;
+    /// Such faults in a table that was filled around before: what was filled then was too little.
+    AroundAgain "around_again" Kind::Counter;
     /// Invalidations of one address.
     FlushAddress "flush_address" Kind::Counter;
     /// Invalidations of one address space.

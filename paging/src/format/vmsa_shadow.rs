@@ -66,6 +66,8 @@ pub const fn window(at: Addr<Window>) -> InWindow {
 impl ShadowFormat<Self> for Stage1 {
     const ABSENT: u64 = 0;
     const KEEPS_GLOBAL: bool = true;
+    /// Stage 1 checks permissions before stage 2 is asked.
+    const UNKNOWN_LEAVES: bool = false;
 
     #[inline]
     fn shadow_leaf(_level: Level, raw: u64, to: Frame<HostPhys>, protect: bool) -> u64 {

@@ -77,6 +77,7 @@ const fn pat(level: Level) -> Bits {
 impl ShadowFormat<Self> for X64 {
     const ABSENT: u64 = 0;
     const KEEPS_GLOBAL: bool = false;
+    const UNKNOWN_LEAVES: bool = true;
 
     #[inline(always)]
     fn is_cached(shadow: u64) -> bool {
@@ -166,6 +167,11 @@ impl ShadowFormat<Self> for X64 {
     #[inline]
     fn unknown(_level: Level, _raw: u64) -> u64 {
         UNKNOWN
+    }
+
+    #[inline(always)]
+    fn is_unknown_leaf(shadow: u64) -> bool {
+        shadow & (UNKNOWN | DEVICE) == UNKNOWN
     }
 
     #[inline]

@@ -130,7 +130,9 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         let derived = self.derive(world, level, raw);
         let derived_is = S::shadowed(level, derived);
         match what {
-            Shadowed::Unknown if level == Level::PAGE => entry == derived,
+            Shadowed::Unknown if level == Level::PAGE => {
+                entry == derived || S::is_unknown_leaf(entry) && G::is_live(raw)
+            }
             Shadowed::Unknown => {
                 matches!(derived_is, Shadowed::Unknown | Shadowed::Table(_) | Shadowed::Leaf { .. })
             }

@@ -82,6 +82,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     pub(super) fn destroy<E: Env>(&mut self, world: &mut World<'_, E>, page: PageId) {
         let span = world.probe.start();
         let described = self.pages[page.number() as usize];
+        self.distances.learn(&described);
         // From here on no list of shadow pages finds it.
         self.delist(world, page, described);
         if described.level == Level::PAGE {

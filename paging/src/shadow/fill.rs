@@ -60,7 +60,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         described.young = true;
         described.used = slot.index();
         let level = described.level;
-        let Some(below) = level.below() else { return Ok(Way::Known) };
+        let Some(below) = level.below() else { return Ok(self.know_leaf(world, slot)) };
         let slot_in = |page| Slot::new(page, Index::of(at.bits(), below));
         match S::shadowed(level, self.entry(world, slot)) {
             Shadowed::Table(frame) => match world.memory.page_of(frame) {
@@ -69,7 +69,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
             },
             Shadowed::Unknown => {
                 let raw = self.guest_entry(world, slot).unwrap_or_default();
-                let next = match self.resolve_unknown(world, slot, level, raw)? {
+                let next = match self.resolve_unknown(world, slot, (level, raw), at)? {
                     Resolved::Page(next) => next,
                     Resolved::Entry => return Ok(Way::Made),
                     Resolved::Nothing => return Ok(Way::Known),
@@ -82,6 +82,20 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
             }
             Shadowed::Absent | Shadowed::Leaf { .. } | Shadowed::Device => Ok(Way::Known),
         }
+    }
+
+    /// Makes the leaf in `slot` known, with those around it, if the guest's entry can be used.
+    #[inline(always)]
+    fn know_leaf<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot) -> Way {
+        if S::UNKNOWN_LEAVES
+            && S::is_unknown_leaf(self.entry(world, slot))
+            && let Some(raw) = self.guest_entry(world, slot)
+            && self.is_usable(Level::PAGE, raw)
+        {
+            self.fill_around(world, slot, raw);
+            return Way::Made;
+        }
+        Way::Known
     }
 
     /// Nothing was unknown: the TLB remembered an older entry. It forgets, and the guest tries again.
@@ -109,15 +123,16 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     }
 
     /// What becomes of the unknown entry `slot`, whose guest entry is `raw`. An entry that leads to
-    /// a page is not written yet.
+    /// a page is not written yet, and the page is made for the way to `at`.
     fn resolve_unknown<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
         slot: Slot,
-        level: Level,
-        raw: u64,
+        (level, raw): (Level, u64),
+        at: Gva,
     ) -> Result<Resolved, OutOfFrames> {
         let Some(below) = level.below() else { return Ok(Resolved::Entry) };
+        let asked = Index::of(at.bits(), below);
         if G::KEEPS_FLAGS && !self.is_usable(level, raw) {
             return Ok(Resolved::Nothing);
         }
@@ -128,14 +143,14 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
                     None if self.reach.ram_index(frame).is_none() => {
                         Ok(Resolved::Fault(G::nowhere(below)))
                     }
-                    None => self.make_shadow(world, frame, below).map(Resolved::Page),
+                    None => self.make_shadow(world, frame, below, asked).map(Resolved::Page),
                 };
             }
             Entry::Leaf(_) => self.derive(world, level, raw),
             Entry::Hole => S::ABSENT,
         };
         if S::shadowed(level, entry) == Shadowed::Unknown {
-            return self.make_split(world, level, raw).map(Resolved::Page);
+            return self.make_split(world, level, raw, asked).map(Resolved::Page);
         }
         self.replace(world, slot, entry);
         Ok(Resolved::Entry)
@@ -151,12 +166,14 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         }
     }
 
-    /// Shadows the table in `frame` as used at `level`. A frame was reserved.
+    /// Shadows the table in `frame` as used at `level`, of which the entry `asked` was asked for. A frame was
+    /// reserved.
     pub(super) fn make_shadow<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
         frame: Frame<GuestPhys>,
         level: Level,
+        asked: Index,
     ) -> Result<PageId, OutOfFrames> {
         let span = world.probe.start();
         if self.switches.has(Switch::WriteFlood) {
@@ -168,7 +185,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
             self.take_frame(world, frame);
         }
         self.enlist(page, frame, Level::PAGE);
-        self.fill(world, page, level, frame);
+        self.fill(world, Slot::new(page, asked), level, frame);
         world.probe.stop(Event::ShMakeShadow, span);
         Ok(page)
     }
@@ -226,12 +243,14 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         });
     }
 
-    /// A page of the parts of the guest's block `block`. A frame was reserved.
+    /// A page of the parts of the guest's block `block`, of which the part `asked` was asked for. A frame
+    /// was reserved.
     fn make_split<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
         level: Level,
         block: u64,
+        asked: Index,
     ) -> Result<PageId, OutOfFrames> {
         let page = world.pool.alloc(world.memory)?;
         let below = level.below().unwrap_or(Level::PAGE);
@@ -241,7 +260,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         }
         let span = world.probe.start();
         if below == Level::PAGE && G::has_plain_pages(&self.regime) {
-            self.fill_parts(world, page, level, block);
+            self.fill_parts(world, Slot::new(page, asked), level, block);
         } else {
             for index in Index::all() {
                 let (slot, raw) = (Slot::new(page, index), S::part(level, block, index));
@@ -262,18 +281,19 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         }
     }
 
-    /// Derives every entry of the new, empty `page` from the guest table in `frame`.
+    /// Derives the entries of a new, empty page, in which `asked` was asked for, from the guest table in
+    /// `frame`.
     fn fill<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
-        page: PageId,
+        asked: Slot,
         level: Level,
         frame: Frame<GuestPhys>,
     ) {
         let Some(guest) = world.memory.guest(frame) else { return };
         let span = world.probe.start();
         let event = if level == Level::PAGE && G::has_plain_pages(&self.regime) {
-            self.fill_leaves(world, page, guest);
+            self.fill_leaves(world, asked, guest);
             Event::ShMapAndValidate
         } else {
             for group in Group::all() {
@@ -283,7 +303,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
                 for at in group.members() {
                     let raw = guest.get(at);
                     if G::is_live(raw) {
-                        self.fill_entry(world, Slot::new(page, at), level, raw);
+                        self.fill_entry(world, Slot::new(asked.page(), at), level, raw);
                     }
                 }
             }

@@ -1,4 +1,4 @@
-//! Leaf tables whole: filled, and given up.
+//! Leaf tables: filled, and given up.
 //!
 //! These loops decide what a fill and the end of an address space cost, since nearly all entries stand in
 //! leaf tables. Entries are taken eight at a time: a group without any is passed at one look, and one more
@@ -15,41 +15,88 @@ use crate::entry::{Entry, Shadowed};
 use crate::format::{GuestFormat, ShadowFormat};
 use crate::mem::{Entries, Env, GROUP, Group, Memory, World};
 use crate::pool::PageId;
+use crate::shadow::around::Window;
 use crate::shadow::page::Slot;
 use crate::shadow::reverse::Nodes;
 use crate::shadow::{Record, Shadow};
 use crate::switch::{Switch, Switches};
 
 impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
-    /// Derives the entries of the new, empty leaf table `page` from those of `guest`, which nobody else writes
-    /// now: each is looked at more than once.
+    /// Derives the entries of the new, empty leaf table in which `asked` was asked for from those of
+    /// `guest`, which nobody else writes now: each is looked at more than once.
     pub(super) fn fill_leaves<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
-        page: PageId,
+        asked: Slot,
         guest: &impl Entries,
     ) {
-        let (mut leaves, table) = (self.leaves(page), world.memory.table(page));
-        for group in Group::all() {
-            let any = guest.any(group);
-            if any != 0 {
-                leaves.fill(world.probe, (guest, any), table, group);
-            }
-        }
+        let window = self.first_window(asked);
+        let filled = self.fill_window(world, asked.page(), window, guest);
+        let left = if S::UNKNOWN_LEAVES {
+            self.leave_others(world, asked.page(), window, guest)
+        } else {
+            0
+        };
+        self.filled_first(world, asked, window, [filled, left]);
     }
 
-    /// Derives the entries of the new, empty leaf table `page` from the parts of the guest's `block`
-    /// of `level`. The parts stand in the table first.
+    /// Derives the entries of the new, empty leaf table in which `asked` was asked for from the parts of
+    /// the guest's `block` of `level`. The parts stand in the table first.
     pub(super) fn fill_parts<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
-        page: PageId,
+        asked: Slot,
         level: Level,
         block: u64,
     ) {
-        let table = world.memory.table(page);
-        Index::all().for_each(|part| table.set(part, S::part(level, block, part)));
-        self.fill_leaves(world, page, table);
+        let window = self.first_window(asked);
+        let table = world.memory.table(asked.page());
+        for part in window.groups().flat_map(Group::members) {
+            table.set(part, S::part(level, block, part));
+        }
+        let filled = self.fill_window(world, asked.page(), window, table);
+        let unknown = [S::unknown(Level::PAGE, block); GROUP];
+        let others = window.others().map(|group| table.set_group(group, unknown));
+        let left = others.count() as u32;
+        self.filled_first(world, asked, window, [filled, left]);
+    }
+
+    /// Derives the entries of `window` of the new leaf table `page`. Returns how many groups there are with
+    /// any.
+    #[inline(always)]
+    fn fill_window<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        page: PageId,
+        window: Window,
+        guest: &impl Entries,
+    ) -> u32 {
+        let mut filled = 0;
+        let (mut leaves, table) = (self.leaves(page), world.memory.table(page));
+        for group in window.groups() {
+            let any = guest.any(group);
+            if any != 0 {
+                filled += 1;
+                leaves.fill(world.probe, (guest, any), table, group);
+            }
+        }
+        filled
+    }
+
+    /// Derives those entries of `group` of the leaf table `page` that are unknown from what `guest` tells.
+    pub(super) fn fill_unknown<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        page: PageId,
+        group: Group,
+        guest: impl Fn(Index) -> u64,
+    ) {
+        let (mut leaves, table) = (self.leaves(page), world.memory.table(page));
+        for at in group.members() {
+            if S::is_unknown_leaf(table.get(at)) {
+                table.set(at, leaves.fill_one(world.probe, at, guest(at)));
+            }
+        }
     }
 
     /// Takes every entry out of the leaf table `page`, to which nothing leads.
@@ -112,7 +159,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Leaves<'_, G, S, C> {
             Some(besides) if G::is_plain_page(all) => {
                 let moved = self.distance.wrapping_add(besides);
                 guest.map_group(group, table, |at, raw| {
-                    measured(probe, || self.plain(Slot::new(self.page, at), raw, moved))
+                    measured::<G, S>(probe, || self.plain(Slot::new(self.page, at), raw, moved))
                 });
             }
             _ => self.fill_mixed(probe, guest, table, group),
@@ -129,16 +176,20 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Leaves<'_, G, S, C> {
         group: Group,
     ) {
         for at in group.members() {
-            let raw = guest.get(at);
-            let derive = || match S::besides(raw, raw) {
-                Some(besides) if G::is_plain_page(raw) => {
-                    let moved = self.distance.wrapping_add(besides);
-                    self.plain(Slot::new(self.page, at), raw, moved)
-                }
-                _ => self.other(raw),
-            };
-            table.set(at, measured(probe, derive));
+            table.set(at, self.fill_one(probe, at, guest.get(at)));
         }
+    }
+
+    /// The shadow of the guest's entry `raw` at `at`, noted in the reverse map.
+    #[inline(always)]
+    fn fill_one(&mut self, probe: &mut impl Probe, at: Index, raw: u64) -> u64 {
+        measured::<G, S>(probe, || match S::besides(raw, raw) {
+            Some(besides) if G::is_plain_page(raw) => {
+                let moved = self.distance.wrapping_add(besides);
+                self.plain(Slot::new(self.page, at), raw, moved)
+            }
+            _ => self.other(raw),
+        })
     }
 
     /// The shadow of a page with its accessed flag: `moved` is what it has besides what the guest's has.
@@ -234,10 +285,16 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Leaves<'_, G, S, C> {
 
 /// Counts one entry that `derive` makes, and how long that takes.
 #[inline(always)]
-fn measured(probe: &mut impl Probe, derive: impl FnOnce() -> u64) -> u64 {
+fn measured<G: GuestFormat, S: ShadowFormat<G>>(
+    probe: &mut impl Probe,
+    derive: impl FnOnce() -> u64,
+) -> u64 {
     let span = probe.start();
     let entry = derive();
     probe.stop(Event::L1ePropagate, span);
     probe.count(Event::ShadowEntries, 1);
+    if S::UNKNOWN_LEAVES && S::is_cached(entry) {
+        probe.count(Event::AroundFilled, 1);
+    }
     entry
 }

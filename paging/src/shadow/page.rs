@@ -2,6 +2,7 @@
 
 use crate::addr::{Frame, GuestPhys, Gva, INDEX_BITS, Index, Level};
 use crate::pool::PageId;
+use crate::shadow::around::Filled;
 use crate::shadow::lately::Known;
 use crate::shadow::reverse::Refs;
 
@@ -81,6 +82,8 @@ pub(super) struct Page {
     pub(super) shift: u8,
     /// Used since the hand of the clock passed.
     pub(super) young: bool,
+    /// How much of it was filled, if it is a leaf table.
+    pub(super) filled: Filled,
     /// How many contexts have it as a root.
     pub(super) contexts: u16,
     /// Stores to its guest table since it was found to be [out of use](super::flood).
@@ -112,6 +115,7 @@ impl Page {
             level,
             shift: level.shift() as u8,
             young: true,
+            filled: Filled::NOTHING,
             contexts: 0,
             stores: 0,
             in_use: 0,

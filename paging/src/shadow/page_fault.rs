@@ -3,7 +3,7 @@
 
 use probe::{Event, Probe, Span};
 
-use crate::addr::{Frame, Gpa, GuestPhys, Gva, Index, Level};
+use crate::addr::{ENTRIES, Frame, Gpa, GuestPhys, Gva, Index, Level};
 use crate::attrs::{Access, Kind};
 use crate::entry::{Entry, Shadowed};
 use crate::fault::{GuestFault, Verdict};
@@ -183,6 +183,15 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         let Some(checked) = self.allower(raw, leaf.limits, access) else {
             return Some(Verdict::Reflect(GuestFault::Permission(Level::PAGE)));
         };
+        let slot = Slot::new(leaf.page, leaf.index);
+        let asked =
+            S::UNKNOWN_LEAVES && G::accessed(raw) && S::is_unknown_leaf(self.entry(world, slot));
+        if asked {
+            if self.nodes.available() < ENTRIES {
+                return None;
+            }
+            self.fill_around(world, slot, raw);
+        }
         let place = self.place(to);
         let marked = G::marked(Level::PAGE, raw, access.kind) != raw;
         if marked {
@@ -191,7 +200,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         let gpa = Gpa::from_bits(to.start().bits() | at.page_offset());
         Some(match emulated(gpa, place, access, checked) {
             Some(verdict) => verdict,
-            None if marked => Verdict::Resume,
+            None if marked || asked => Verdict::Resume,
             None => self.retry(world, at),
         })
     }

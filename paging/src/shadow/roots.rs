@@ -134,7 +134,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         if self.reach.ram_index(root.frame()).is_some() {
             return match self.find(root.frame(), level) {
                 Some(page) => Ok(page),
-                None => self.make_shadow(world, root.frame(), level),
+                None => self.make_shadow(world, root.frame(), level, Index::wrapping(0)),
             };
         }
         let page = world.pool.alloc(world.memory)?;

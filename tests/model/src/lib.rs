@@ -52,6 +52,8 @@ pub struct Config<R> {
     pub regime: R,
     /// The steps that the shadow engine takes.
     pub switches: SwitchSet,
+    /// How many groups of a leaf table it fills around a fault at first, log2; none: what it begins with.
+    pub around: Option<u8>,
 }
 
 impl<R> Config<R> {
@@ -66,6 +68,7 @@ impl<R> Config<R> {
             largest: Level::BLOCK_1G,
             regime,
             switches: SwitchSet::DEFAULT,
+            around: None,
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! machine frames=48 ram=8M low=48 high=39      what is built; the defaults are Config::small's
+//! machine around=2                             a fault fills 4 groups of 8 entries at first (x86)
 //! machine without=out-of-sync                  the engine leaves a step out; `with` adds one
 //! t0[0] = table t1 user-never                  an entry, stored by a mapping nobody knows of
 //! t0[1] = table t0 used                        a table entry that works as a page too
@@ -350,6 +351,7 @@ fn configure<A: Arch>(config: &mut Config<A::Regime>, word: &str) {
         "ram" => config.ram = number(value.trim_end_matches('M')) << 20,
         "with" => config.switches = config.switches.with(switch(value)),
         "without" => config.switches = config.switches.without(switch(value)),
+        "around" => config.around = Some(number(value) as u8),
         "base" => config.base = hex(value),
         "backing" => config.backing = hex(value),
         "largest" => {

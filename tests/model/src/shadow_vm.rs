@@ -42,8 +42,11 @@ impl<A: Arch> ShadowVm<A> {
         let frames = MIN_FRAMES.max(config.frames as usize);
         let Config { largest, regime, switches, contexts, .. } = *config;
         let capacity = Capacity { frames, contexts };
-        let shadow = Shadow::new(config.layout(), largest, regime, capacity, switches)
+        let mut shadow = Shadow::new(config.layout(), largest, regime, capacity, switches)
             .expect("there are frames enough");
+        if let Some(distance) = config.around {
+            shadow.guess(distance);
+        }
         Self {
             parts,
             shadow,

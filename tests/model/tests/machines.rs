@@ -220,8 +220,9 @@ fn config<A: Random>() -> impl Strategy<Value = Config<A::Regime>> {
         3 => any::<u8>().prop_map(SwitchSet::from_bits),
     ];
     let contexts = select(vec![2_u16, 3, 8, 32]);
-    (frames, contexts, largest, ram, A::regime(), switches).prop_map(
-        |(frames, contexts, largest, (ram, base, backing), regime, switches)| Config {
+    let around = prop::option::of(0_u8..7);
+    (frames, contexts, largest, ram, A::regime(), switches, around).prop_map(
+        |(frames, contexts, largest, (ram, base, backing), regime, switches, around)| Config {
             ram,
             base,
             backing,
@@ -230,6 +231,7 @@ fn config<A: Random>() -> impl Strategy<Value = Config<A::Regime>> {
             largest,
             regime,
             switches,
+            around,
         },
     )
 }

@@ -939,3 +939,136 @@ fn paging_off_and_on() {
          translation 2 exits=1",
     );
 }
+
+#[test]
+fn a_fault_fills_what_is_around_it() {
+    check(
+        "machine around=2
+         t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[5] = page d1
+         t3[31] = page d2
+         t3[33] = page d3
+         t3[40] = page d4
+         t3[60] = page d5 old
+         t3[300] = page d6
+         root 0 t0
+         on
+         read 0:0.0.0.5
+         write 0:0.0.0.31
+         read 0:0.0.0.6
+         read 0:0.0.0.301
+         count around_again
+         shadow
+         read 0:0.0.0.40
+         read 0:0.0.0.33
+         read 0:0.0.0.60
+         read 0:0.0.0.300
+         count around_faults
+         count around_filled
+         count around_again",
+        "d1 exits=1
+         d2 exits=0
+         translation 0 exits=0
+         translation 0 exits=0
+         around_again 0
+         t0@3[0] table t1
+         t1@2[0] table t2
+         t2@1[0] table t3
+         t3@0[5] leaf d1
+         t3@0[31] leaf d2
+         t3@0[33] unknown
+         t3@0[40] unknown
+         t3@0[60] unknown
+         t3@0[300] unknown
+         d4 exits=1
+         d3 exits=0
+         d5 exits=1
+         d6 exits=1
+         around_faults 3
+         around_filled 5
+         around_again 2",
+    );
+}
+
+#[test]
+fn without_fault_around_each_page_is_filled_alone() {
+    check(
+        "machine without=fault-around
+         t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t3[5] = page d1
+         t3[6] = page d2
+         root 0 t0
+         on
+         read 0:0.0.0.5
+         read 0:0.0.0.6
+         read 0:0.0.0.6
+         read 0:0.0.0.7
+         count around_faults",
+        "d1 exits=1
+         d2 exits=1
+         d2 exits=0
+         translation 0 exits=0
+         around_faults 0",
+    );
+}
+
+#[test]
+fn what_is_filled_later_is_a_table_by_then() {
+    check(
+        "machine around=0
+         t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t2[1] = table t5
+         t3[0] = page d1
+         t3[8] = page d2
+         t3[9] = page t5
+         t3[10] = page d3 clean
+         root 0 t0
+         on
+         read 0:0.0.0.0
+         read 0:0.0.1.0
+         t3[8] = page d4
+         write 0:0.0.0.9 = 0
+         write 0:0.0.0.10
+         read 0:0.0.0.8
+         shadow",
+        "d1 exits=1
+         translation 0 exits=1
+         t5 exits=1
+         d3 exits=1
+         d4 exits=0
+         t0@3[0] table t1
+         t1@2[0] table t2
+         t2@1[0] table t3
+         t2@1[1] table empty
+         t3@0[0] leaf d1
+         t3@0[8] leaf d4
+         t3@0[9] leaf t5 protected
+         t3@0[10] leaf d3",
+    );
+}
+
+#[test]
+fn the_parts_of_a_block_are_filled_around_the_fault() {
+    check(
+        "machine around=0 largest=4k
+         t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = block b1
+         root 0 t0
+         on
+         read 0:0.0.0.9
+         read 0:0.0.0.15
+         read 0:0.0.0.16
+         count around_again",
+        "40209000 exits=1
+         4020f000 exits=0
+         40210000 exits=1
+         around_again 1",
+    );
+}
