@@ -24,6 +24,7 @@ impl<P: Platform, B: Board<P>, L: Line> Machine<P, B, L> {
         self.known_hypercall(id)
     }
 
+    #[inline(never)]
     fn known_hypercall(&mut self, id: u64) -> Option<End> {
         let span = self.shared.probe.start();
         let end = self.answer(id);

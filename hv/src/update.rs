@@ -6,9 +6,8 @@
 use arch::exit::Stop;
 use arch::{Mmu, Platform, Vcpu};
 use hv_abi::call;
-use paging::addr::{Gpa, PAGE_SIZE};
-use paging::mem::{ENTRY_SHIFT, Memory};
-use paging::walk;
+use paging::addr::{Gpa, Index, PAGE_SIZE};
+use paging::mem::{ENTRY_SHIFT, Entries, Memory};
 
 use crate::device::Board;
 use crate::machine::{Line, Machine};
@@ -40,10 +39,11 @@ impl List {
 
     /// Its stores, in order.
     fn stores(self, memory: &impl Memory) -> impl Iterator<Item = (Gpa, u64)> {
-        let word = move |at: u64| walk::load(memory, Gpa::from_bits(self.start.bits() + at));
-        (0..self.count).map_while(move |number| {
-            let at = number * call::UPDATE_BYTES;
-            Some((Gpa::from_bits(word(at)?), word(at + (1 << ENTRY_SHIFT))?))
+        let page = memory.guest(self.start.frame());
+        let first = (self.start.page_offset() >> ENTRY_SHIFT) as u32;
+        (0..self.count as u32).map_while(move |number| {
+            let word = |half| page.map(|page| page.get(Index::wrapping(first + 2 * number + half)));
+            Some((Gpa::from_bits(word(0)?), word(1)?))
         })
     }
 }
@@ -68,9 +68,8 @@ impl<P: Platform, B: Board<P>, L: Line> Machine<P, B, L> {
 
 #[cfg(test)]
 mod tests {
-    use paging::addr::{Addr, Index};
+    use paging::addr::Addr;
     use paging::layout::Layout;
-    use paging::mem::Entries as _;
     use paging::sim::{Parts, Stage};
 
     use super::*;

@@ -1,16 +1,27 @@
 //! Many stores to tables at once, from a guest that knows that its tables are shadowed.
 //!
 //! Most of what a store to a table costs is the exit and the question what the guest's instruction does. A guest
-//! that hands its stores over spares both: what is left of each is the change of the shadow.
+//! that hands its stores over spares both: what is left of each is the change of the shadow. It also says that they go to a table, so nobody need suspect that it is none any more.
 
 use probe::{Event, Probe};
 
-use crate::addr::{Gpa, Index};
+use crate::addr::{Frame, Gpa, GuestPhys, Index};
 use crate::format::{GuestFormat, ShadowFormat};
 use crate::mem::{ENTRY_SHIFT, Entries, Env, Memory, World};
-use crate::pool::OutOfFrames;
+use crate::pool::{OutOfFrames, PageId};
+use crate::shadow::lately::Changes;
+use crate::shadow::page::Slot;
 use crate::shadow::{RESERVE_FRAMES, RESERVE_NODES, Shadow};
 use crate::switch::{Switch, Switches};
+
+/// The table that a store went to, which mostly is that of the next store. It is good while no way changes.
+struct Table<'a, E: Env> {
+    frame: Frame<GuestPhys>,
+    changes: Changes,
+    guest: &'a <E::Memory as Memory>::Guest,
+    /// Its shadow page, if it has just one.
+    page: Option<PageId>,
+}
 
 impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     /// Whether a guest may hand stores over: see [`update`](Self::update).
@@ -47,17 +58,29 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         stores: impl Iterator<Item = (Gpa, u64)>,
     ) -> Result<u64, OutOfFrames> {
         let memory = world.memory;
+        let mut table: Option<Table<'_, E>> = None;
         let mut done = 0;
         for (at, value) in stores {
             let offset = at.page_offset();
-            let Some(guest) = memory.guest(at.frame()) else { break };
             if !offset.is_multiple_of(1 << ENTRY_SHIFT) {
                 break;
             }
             self.reserve(world, RESERVE_FRAMES, RESERVE_NODES)?;
+            let frame = at.frame();
+            let changes = self.stores.changes;
+            let here = match &table {
+                Some(table) if table.frame == frame && table.changes == changes => table,
+                _ => {
+                    let Some(guest) = memory.guest(frame) else { break };
+                    table.insert(Table { frame, changes, guest, page: self.only_shadow(frame) })
+                }
+            };
             let index = Index::wrapping((offset >> ENTRY_SHIFT) as u32);
-            guest.set(index, value);
-            self.sync_entry(world, at.frame(), index, value);
+            here.guest.set(index, value);
+            match here.page {
+                Some(page) => self.propagate(world, Slot::new(page, index), value),
+                None => self.sync_entry(world, frame, index, value),
+            }
             done += 1;
         }
         Ok(done)
