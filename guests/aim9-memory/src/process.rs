@@ -137,7 +137,7 @@ impl Process {
         let mut child = Self::new(asid, self.image, self.heap);
         for page in 0..self.heap {
             let at = HEAP + page * FRAME;
-            let slot = self.space.entry(at);
+            let slot = self.space.entry_inline(at);
             // SAFETY: an entry for the page.
             let value = unsafe { space::load(slot) };
             if !entry::is_present(value) {
@@ -150,7 +150,7 @@ impl Process {
             }
             owners::share(entry::target(value));
             // SAFETY: an entry for the page in the child, which shares the frame, read-only.
-            unsafe { space::store(child.space.entry(at), shared) };
+            unsafe { space::store(child.space.entry_inline(at), shared) };
         }
         stores.finish();
         tlb::space(self.space.asid());

@@ -23,6 +23,7 @@ const ROUNDS: usize = 3;
 
 fn main() {
     frames::require(PAGES + 1024);
+    rt::batch::ask();
     let cost = rt::clock::cost();
     println!("@ mmu-ops clock_cost={cost} frequency={}", rt::clock::frequency());
     rows::null_exits(cost);
