@@ -27,11 +27,12 @@ impl<P: Platform, B: Board<P>, L: Line> Machine<P, B, L> {
             let stamp = self.vcpu.enter::<<P::Env as Env>::Probe>();
             let span = self.shared.probe.enter(stamp);
             let (event, end) = self.handle();
-            self.board.flush(&mut self.interrupts, &mut self.vcpu);
-            self.shared.probe.stop(event, span);
             if let Some(end) = end {
+                self.shared.probe.stop(event, span);
                 return end;
             }
+            self.board.flush(&mut self.interrupts, &mut self.vcpu);
+            self.shared.probe.stop(event, span);
         }
     }
 
