@@ -45,6 +45,7 @@ use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::around::Distances;
 use crate::shadow::contexts::Contexts;
 use crate::shadow::flood::Guesses;
+use crate::shadow::idle::Idle;
 use crate::shadow::lately::{Known, Stores};
 
 pub use crate::shadow::lately::Changes;
@@ -60,6 +61,7 @@ mod contexts;
 mod evict;
 mod fill;
 mod flood;
+mod idle;
 mod lately;
 mod leaves;
 mod mapped;
@@ -178,6 +180,7 @@ pub struct Shadow<G: GuestFormat, S, C> {
     stores: Stores,
     guesses: Guesses,
     distances: Distances,
+    idle: Idle,
     opened: [Option<sync::Opened>; sync::OPEN],
     hand: u32,
     switches: C,
@@ -225,6 +228,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
             stores: Stores::NONE,
             guesses: Guesses::NONE,
             distances: Distances::FIRST,
+            idle: Idle::NONE,
             opened: [None; sync::OPEN],
             hand: 1,
             switches,

@@ -136,10 +136,22 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
             Shadowed::Unknown => {
                 matches!(derived_is, Shadowed::Unknown | Shadowed::Table(_) | Shadowed::Leaf { .. })
             }
-            Shadowed::Table(to) if derived_is == Shadowed::Unknown => {
+            Shadowed::Table(to)
+                if derived_is == Shadowed::Unknown || self.is_left_split(level, raw) =>
+            {
                 self.splits(world, slot, level, raw) && entry == S::shadow_table(level, raw, to)
             }
             _ => entry == derived,
+        }
+    }
+
+    /// Whether the guest's block `raw` could be whole, and stays split for a while.
+    fn is_left_split(&self, level: Level, raw: u64) -> bool {
+        match G::decode::<GuestPhys>(level, raw) {
+            Entry::Leaf(to) => {
+                self.record_index(to, level).is_some_and(|index| self.idle.has((level, index)))
+            }
+            Entry::Hole | Entry::Table(_) => false,
         }
     }
 
@@ -197,6 +209,10 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
                 ensure!(listed == actual, "{key:?} lists pages {listed:?}, which are {actual:?}");
                 let actual = tables.get(&key).copied().unwrap_or(0);
                 ensure!(level == Level::PAGE || count == actual, "{key:?} counts {count} tables");
+                ensure!(
+                    count == 0 || !self.idle.has(key),
+                    "{key:?} has tables and waits to be joined"
+                );
             }
         }
         nodes += self.used().map(|(_, page)| page.parents.nodes(&self.nodes)).sum::<usize>();

@@ -9,6 +9,7 @@ use crate::layout::Backing;
 use crate::mem::{Entries, Env, Group, Memory, World};
 use crate::pool::{OutOfFrames, PageId};
 use crate::shadow::flood::Guesses;
+use crate::shadow::idle::{Block, Idle};
 use crate::shadow::page::{Page, Slot, Source};
 use crate::shadow::{MIN_FRAMES, Shadow};
 use crate::switch::Switches;
@@ -36,6 +37,10 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         nodes: usize,
     ) -> Result<(), OutOfFrames> {
         while world.pool.available() < frames || self.nodes.available() < nodes {
+            if let Some(block) = self.idle.pop() {
+                self.join(world, block);
+                continue;
+            }
             let victim = self.victim().ok_or(OutOfFrames)?;
             world.probe.count(Event::Evict, 1);
             self.evict(world, victim);
@@ -154,8 +159,11 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
                 && let Some(record) = self.records[level.number()].get_mut(index)
             {
                 record.tables -= 1;
-                if record.tables == 0 && level <= self.largest {
-                    self.join(world, level, index);
+                if record.tables == 0
+                    && level <= self.largest
+                    && let Some(oldest) = self.idle.push((level, index))
+                {
+                    self.join(world, oldest);
                 }
             }
         }
@@ -163,7 +171,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
 
     /// Gives up the parts of a block in which no table is left, so that it is mapped whole at its
     /// next use.
-    fn join<E: Env>(&mut self, world: &mut World<'_, E>, level: Level, index: usize) {
+    fn join<E: Env>(&mut self, world: &mut World<'_, E>, (level, index): Block) {
         let mut next = self.records[level.number()].get(index).map_or(0, |record| record.shadows);
         while let Some(page) = PageId::new(next) {
             next = self.pages[page.number() as usize].next;
@@ -185,6 +193,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         self.drop_all_contexts(world);
         self.opened = [None; super::sync::OPEN];
         self.guesses = Guesses::NONE;
+        self.idle = Idle::NONE;
         self.flush(world, None);
     }
 }

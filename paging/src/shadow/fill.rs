@@ -199,6 +199,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
             {
                 record.tables += 1;
                 if record.tables == 1 {
+                    self.idle.remove((level, index));
                     self.forget_blocks(world, level, index);
                 }
             }

@@ -378,7 +378,7 @@ fn a_block_that_is_written_again_stays_split() {
 }
 
 #[test]
-fn a_block_is_split_when_its_frame_becomes_a_table_and_joined_when_it_is_none() {
+fn a_block_is_split_when_its_frame_becomes_a_table() {
     check(
         "machine largest=1g
          t0[0] = table t1
@@ -409,10 +409,75 @@ fn a_block_is_split_when_its_frame_becomes_a_table_and_joined_when_it_is_none() 
          40201000 exits=0
          blocks_split 1
          t2+18 exits=1
-         blocks_joined 1
-         40200000+8 exits=1
+         blocks_joined 0
+         40200000+8 exits=0
          40200000+8 exits=0
          translation 1 exits=0
+         blocks_mapped 1",
+    );
+}
+
+/// A block without a table stays split while a table may come back, until others have waited less long.
+#[test]
+fn a_block_without_tables_is_joined_in_its_turn() {
+    check(
+        "machine ram=64M
+         t0[0] = table t1
+         t1[0] = table t2
+         t2[1] = block b1
+         root 0 t0
+         on
+         t2[3] = table b1
+         read 0:0.0.3.1
+         write 0:0.0.1.0
+         t2[3] = 0
+         write 0:0.0.1.0
+         t2[3] = table b1
+         read 0:0.0.3.1
+         t2[3] = 0
+         write 0:0.0.1.0
+         t2[3] = table b3
+         read 0:0.0.3.1
+         t2[3] = 0
+         t2[3] = table b4
+         read 0:0.0.3.1
+         t2[3] = 0
+         t2[3] = table b5
+         read 0:0.0.3.1
+         t2[3] = 0
+         t2[3] = table b6
+         read 0:0.0.3.1
+         t2[3] = 0
+         t2[3] = table b7
+         read 0:0.0.3.1
+         t2[3] = 0
+         t2[3] = table b8
+         read 0:0.0.3.1
+         t2[3] = 0
+         t2[3] = table b9
+         read 0:0.0.3.1
+         t2[3] = 0
+         t2[3] = table b10
+         read 0:0.0.3.1
+         t2[3] = 0
+         count blocks_joined
+         write 0:0.0.1.0
+         count blocks_mapped",
+        "translation 0 exits=1
+         40200000 exits=2
+         40200000 exits=0
+         translation 0 exits=1
+         40200000 exits=0
+         translation 0 exits=1
+         translation 0 exits=1
+         translation 0 exits=1
+         translation 0 exits=1
+         translation 0 exits=1
+         translation 0 exits=1
+         translation 0 exits=1
+         translation 0 exits=1
+         blocks_joined 1
+         40200000 exits=1
          blocks_mapped 2",
     );
 }

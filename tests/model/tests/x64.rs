@@ -660,7 +660,7 @@ fn a_block_with_tables_in_it_is_split() {
 }
 
 #[test]
-fn a_block_is_split_when_its_frame_becomes_a_table_and_joined_when_it_is_none() {
+fn a_block_is_split_when_its_frame_becomes_a_table() {
     check(
         "t0[0] = table t1
          t1[0] = table t2
@@ -689,7 +689,7 @@ fn a_block_is_split_when_its_frame_becomes_a_table_and_joined_when_it_is_none() 
          40201000 exits=0
          blocks_split 1
          t2+18 exits=1
-         blocks_joined 1
+         blocks_joined 0
          40200000+8 exits=1
          40200000+8 exits=0
          translation 1 exits=0",
