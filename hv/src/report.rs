@@ -8,11 +8,14 @@ use core::fmt::{self, Write};
 
 use arch::{Mmu, Platform};
 use hv_abi::record::{MARK, VERSION, WORD};
+use paging::addr::PAGE_SIZE;
 use paging::mem::Env;
+use paging::pool::Pool;
 use paging::switch::SwitchSet;
 use probe::{Clock, Counts, Distribution, Event, Full, Kind, Off, Probe};
 
 use crate::machine::{End, Line, Machine};
+use crate::phase::Phases;
 
 /// What a probe has to say.
 pub trait Report: Probe {
@@ -153,7 +156,43 @@ impl<P: Platform<Env: Env<Probe: Report>>, B, L: Line> Machine<P, B, L> {
     /// Those of the line.
     pub fn report(&mut self, facts: &Facts<'_>, end: End) -> fmt::Result {
         let Self { console, shared, mmu, phases, vcpu, .. } = self;
-        let (line, probe) = (&mut console.line, &*shared.probe);
+        let line: &mut dyn Write = &mut console.line;
+        let run = Run {
+            facts,
+            mode: P::Mmu::NAME,
+            phases,
+            records: mmu.record_bytes(),
+            pool: &shared.pool,
+        };
+        run.print(line, &*shared.probe)?;
+        if matches!(end, End::Asked | End::Killed(_)) {
+            write!(line, "{}{} vcpu ", MARK as char, WORD)?;
+            arch::Vcpu::describe(vcpu, &mut &mut *line)?;
+            if let Some(last) = phases.last() {
+                write!(line, " phase={}", Name(last))?;
+            }
+            line.write_char('\n')?;
+        }
+        finish(line, end)
+    }
+}
+
+/// What there is to say of a run, on whatever processor.
+struct Run<'a> {
+    facts: &'a Facts<'a>,
+    /// The paging mode.
+    mode: &'a str,
+    phases: &'a Phases,
+    /// Bytes of the records that the mode keeps.
+    records: usize,
+    pool: &'a Pool,
+}
+
+impl Run<'_> {
+    /// Prints how it was built, what was measured, and what memory was used for.
+    #[inline(never)]
+    fn print<R: Report>(&self, line: &mut dyn Write, probe: &R) -> fmt::Result {
+        let Self { facts, mode, phases, records, pool } = *self;
         // Whatever the guest printed last, records begin on a line of their own.
         line.write_char('\n')?;
         record!(line, "begin", "version={}", VERSION)?;
@@ -164,8 +203,8 @@ impl<P: Platform<Env: Env<Probe: Report>>, B, L: Line> Machine<P, B, L> {
             env!("CARGO_PKG_VERSION"),
             facts.arch,
             facts.hardware,
-            P::Mmu::NAME,
-            <P::Env as Env>::Probe::NAME,
+            mode,
+            R::NAME,
             facts.switches
         )?;
         record!(
@@ -187,13 +226,13 @@ impl<P: Platform<Env: Env<Probe: Report>>, B, L: Line> Machine<P, B, L> {
             facts.probe_cost,
             probe.rate_of()
         )?;
-        if <P::Env as Env>::Probe::RECORDS {
+        if R::RECORDS {
             events(line, probe)?;
         }
         for phase in phases.done() {
             write!(line, "{}{} phase", MARK as char, WORD)?;
             write!(line, " name={} ops={}", Name(&phase.name), phase.operations)?;
-            if <P::Env as Env>::Probe::RECORDS {
+            if R::RECORDS {
                 write!(line, " exits={}", phase.exits)?;
             }
             if probe.rate_of() > 0 {
@@ -208,31 +247,28 @@ impl<P: Platform<Env: Env<Probe: Report>>, B, L: Line> Machine<P, B, L> {
             "image={} own={} records={} tables={} pool={}",
             facts.image_bytes,
             own,
-            mmu.record_bytes(),
-            shared.pool.peak() * paging::addr::PAGE_SIZE as usize,
-            shared.pool.size() * paging::addr::PAGE_SIZE as usize
-        )?;
-        if matches!(end, End::Asked | End::Killed(_)) {
-            write!(line, "{}{} vcpu ", MARK as char, WORD)?;
-            arch::Vcpu::describe(vcpu, line)?;
-            if let Some(last) = phases.last() {
-                write!(line, " phase={}", Name(last))?;
-            }
-            line.write_char('\n')?;
-        }
-        let (kind, code, reason) = match end {
-            End::Exit(code) => ("exit", code, "exit"),
-            End::Off => ("off", 0, "off"),
-            End::Asked => ("stopped", 1, "asked"),
-            End::Killed(stop) => ("killed", 1, stop.name()),
-        };
-        record!(line, "verdict", "kind={} code={} reason={}", kind, code, reason)?;
-        record!(line, "end")
+            records,
+            pool.peak() * PAGE_SIZE as usize,
+            pool.size() * PAGE_SIZE as usize
+        )
     }
 }
 
+/// Prints how a run ended.
+#[inline(never)]
+fn finish(line: &mut dyn Write, end: End) -> fmt::Result {
+    let (kind, code, reason) = match end {
+        End::Exit(code) => ("exit", code, "exit"),
+        End::Off => ("off", 0, "off"),
+        End::Asked => ("stopped", 1, "asked"),
+        End::Killed(stop) => ("killed", 1, stop.name()),
+    };
+    record!(line, "verdict", "kind={} code={} reason={}", kind, code, reason)?;
+    record!(line, "end")
+}
+
 /// Prints what the probe recorded of every event.
-fn events(line: &mut impl Write, probe: &impl Report) -> fmt::Result {
+fn events(line: &mut dyn Write, probe: &impl Report) -> fmt::Result {
     let exits = || Event::ALL.iter().copied().filter(|event| event.kind() == Kind::Exit);
     let samples: u64 =
         exits().filter_map(|event| probe.distribution_of(event)).map(Distribution::samples).sum();
@@ -275,7 +311,7 @@ fn events(line: &mut impl Write, probe: &impl Report) -> fmt::Result {
 }
 
 /// Prints the moments and percentiles of an event's durations.
-fn durations(line: &mut impl Write, event: Event, times: &Distribution) -> fmt::Result {
+fn durations(line: &mut dyn Write, event: Event, times: &Distribution) -> fmt::Result {
     write!(line, " samples={}", times.samples())?;
     if event.kind() == Kind::Function {
         write!(line, " incl={} excl={}", times.inclusive(), times.exclusive())?;

@@ -433,21 +433,38 @@ impl<H: Hardware> Vcpu for Context<H> {
             ("cr4", Field::Cr4),
             ("efer", Field::Efer),
         ];
-        for (place, (name, field)) in fields.into_iter().enumerate() {
-            let space = if place == 0 { "" } else { " " };
-            write!(to, "{space}{name}={:#x}", self.hardware.get(field))?;
-        }
+        let general = core::array::from_fn(|number| self.register(number as u8));
+        write_registers(to, &fields.map(|(name, field)| (name, self.hardware.get(field))))?;
         write!(to, " cpl={}", self.hardware.privilege())?;
-        const NAMES: [&str; 16] = [
-            "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11",
-            "r12", "r13", "r14", "r15",
-        ];
-        for (number, name) in NAMES.into_iter().enumerate() {
-            write!(to, " {name}={:#x}", self.register(number as u8))?;
-        }
-        let PageFault { at, code } = self.fault;
-        write!(to, " fault={at:#x} fault_code={:#x}", code.bits())
+        write_general(to, &general, self.fault)
     }
+}
+
+/// Writes registers by their names.
+#[inline(never)]
+fn write_registers(to: &mut dyn fmt::Write, registers: &[(&str, u64)]) -> fmt::Result {
+    for (place, (name, value)) in registers.iter().enumerate() {
+        let space = if place == 0 { "" } else { " " };
+        write!(to, "{space}{name}={value:#x}")?;
+    }
+    Ok(())
+}
+
+/// Writes the general-purpose registers and the last page fault.
+#[inline(never)]
+fn write_general(
+    to: &mut dyn fmt::Write,
+    registers: &Registers,
+    PageFault { at, code }: PageFault,
+) -> fmt::Result {
+    const NAMES: [&str; 16] = [
+        "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12",
+        "r13", "r14", "r15",
+    ];
+    for (name, value) in NAMES.into_iter().zip(registers) {
+        write!(to, " {name}={value:#x}")?;
+    }
+    write!(to, " fault={at:#x} fault_code={:#x}", code.bits())
 }
 
 /// The registers that carry a hypercall's id and arguments, and its results.
