@@ -72,13 +72,18 @@ fn lab(arch: Arch, guests: &[String], install: Install) -> Result<Option<Lab>> {
         return Ok(None);
     }
     let toolchain = setup::toolchain(arch, install)?;
-    let rows = Row::all().filter(|row| computers.iter().any(|&on| row.absent(on).is_none()));
+    let mut rows = Vec::new();
+    for &computer in &computers {
+        let there = Row::on(computer).filter(|row| row.absent(computer).is_none());
+        rows.extend(there.filter(|row| !rows.contains(row)).collect::<Vec<_>>());
+    }
     let variant = |row: Row, probes| {
         let switches = row.switches();
         Variant { arch, paging: Paging::Shadow, probes, switches }
     };
     let probes = [Probes::Off, Probes::Counts];
-    let variants = rows.flat_map(|row| probes.map(|probes| variant(row, probes))).collect();
+    let of = |row: &Row| probes.map(|probes| variant(*row, probes));
+    let variants = rows.iter().flat_map(of).collect();
     let guests: Vec<_> = guests.iter().map(String::as_str).collect();
     let order = Order { computers: &computers, guests: &guests, variants };
     Lab::of(arch, &toolchain, &order).map(Some)

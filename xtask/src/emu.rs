@@ -20,8 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use self::child::Child;
-use self::interrupt::Running;
-pub(crate) use self::interrupt::{STATUS as INTERRUPTED, seen as interrupted};
+pub(crate) use self::interrupt::{Running, STATUS as INTERRUPTED, seen as interrupted};
 pub(crate) use self::qemu::machine;
 use self::stream::Splitter;
 use crate::computer::{Computer, Program};

@@ -25,12 +25,13 @@ pub(super) fn all(
     file: &Path,
 ) -> Result<Ablation> {
     let mut ablation = Ablation::new(labs.iter().map(Lab::tools).collect());
+    let _running = emu::Running::begin()?;
     for guest in guests {
         for lab in labs {
             for &computer in super::computers(lab.arch()).iter().filter(|&&on| lab.has(on)) {
                 let bench = Bench { lab, guest, computer, timeout };
                 ablation.blocks.push(bench.natively());
-                for row in Row::all() {
+                for row in Row::on(computer) {
                     let native = ablation.blocks.last().and_then(|block| block.native);
                     let measured = bench.measure(row, native);
                     if emu::interrupted() {

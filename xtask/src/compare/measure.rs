@@ -38,6 +38,7 @@ pub(super) fn all(
         labs.iter().map(Lab::tools).collect(),
         SwitchSet::DEFAULT.iter().map(Switch::name),
     );
+    let _running = emu::Running::begin()?;
     for (index, (job, lab)) in jobs.iter().enumerate() {
         let mut cell = Cell::new(&job.guest, job.place, UNIT);
         let _step =

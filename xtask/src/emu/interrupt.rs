@@ -10,34 +10,34 @@ use anyhow::{Result, anyhow};
 pub(crate) const STATUS: u8 = 130;
 
 static SEEN: AtomicBool = AtomicBool::new(false);
-static MACHINES: AtomicUsize = AtomicUsize::new(0);
+static HOLDERS: AtomicUsize = AtomicUsize::new(0);
 
-/// While one of these is there, Ctrl-C is left to the loop that runs the machine. A second Ctrl-C
-/// ends everything at once.
-pub(super) struct Running;
+/// While one of these is there, Ctrl-C is left to its holder: the loop that runs a machine, or one that
+/// runs many and keeps what they said. A second Ctrl-C ends everything at once.
+pub(crate) struct Running;
 
 impl Running {
     /// Begins to watch for Ctrl-C.
-    pub(super) fn begin() -> Result<Self> {
+    pub(crate) fn begin() -> Result<Self> {
         static HANDLER: OnceLock<Result<(), String>> = OnceLock::new();
         HANDLER
             .get_or_init(|| ctrlc::set_handler(handle).map_err(|error| error.to_string()))
             .clone()
             .map_err(|error| anyhow!("cannot watch for Ctrl-C: {error}"))?;
-        MACHINES.fetch_add(1, Ordering::SeqCst);
+        HOLDERS.fetch_add(1, Ordering::SeqCst);
         Ok(Self)
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        MACHINES.fetch_sub(1, Ordering::SeqCst);
+        HOLDERS.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 fn handle() {
     let again = SEEN.swap(true, Ordering::SeqCst);
-    if again || MACHINES.load(Ordering::SeqCst) == 0 {
+    if again || HOLDERS.load(Ordering::SeqCst) == 0 {
         process::exit(STATUS.into());
     }
 }

@@ -3,7 +3,9 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -13,6 +15,7 @@ use super::tally::Tally;
 use crate::arch::Arch;
 use crate::computer::Program;
 use crate::paths;
+use crate::results::Results;
 use crate::setup::emulator;
 
 /// Results that are refused, and what the error must say besides the name of the file.
@@ -53,6 +56,7 @@ pub(super) fn inputs(tally: &mut Tally) -> Result<()> {
 /// Runs what boots guests.
 pub(super) fn all(tally: &mut Tally) {
     tally.case("compare: the same again, and less before", again);
+    tally.case("compare: Ctrl-C keeps what was measured", interrupted);
     tally.case("compare: an emulator that dies takes its cells with it, and no others", dying);
 }
 
@@ -79,6 +83,26 @@ fn again() -> Result<()> {
     let output = against(&folder, &cheaper, &file)?;
     ensure!(output.status.success(), "compilers are mixed up: {}", said(&output));
     ensure!(said(&output).contains("with `rustc 1.0.0` and QEMU"), "{}", said(&output));
+    Ok(())
+}
+
+/// Ctrl-C when there is a first cell, and others are to come.
+fn interrupted() -> Result<()> {
+    let folder = folder("interrupted")?;
+    let file = folder.join("results.json");
+    let mut command = tool(&["compare", "--guest", "hello,memory-motion", "--arch", "aarch64"])?;
+    command.arg("--out").arg(&folder).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().context("this tool cannot run itself")?;
+    while !file.is_file() && child.try_wait()?.is_none() {
+        thread::sleep(Duration::from_millis(20));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status()?;
+    let status = child.wait()?;
+    ensure!(status.code() == Some(130), "the status is {status}");
+    let results = Results::read(&file)?;
+    ensure!(!results.complete, "the results pretend to be complete");
+    ensure!((1..6).contains(&results.cells.len()), "there are {} cells", results.cells.len());
+    ensure!(folder.join("index.html").is_file(), "there is no page");
     Ok(())
 }
 
