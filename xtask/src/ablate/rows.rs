@@ -102,7 +102,7 @@ pub(super) const fn counters(step: Switch) -> &'static [&'static str] {
         }
         Switch::ManyRoots => &["roots_hit", "roots_missed", "roots_evicted"],
         Switch::WriteFlood => &["shadows_abandoned", "abandoned_wrong"],
-        Switch::FaultAround => &["around_filled", "around_faults"],
+        Switch::FaultAround => &["around_faults", "around_filled", "around_again"],
         Switch::Paravirtual => &["batches", "batched_updates"],
     }
 }
