@@ -173,9 +173,9 @@ pub trait ShadowFormat<G: GuestFormat>: Format {
     fn copied_leaf(raw: u64, sum: u64) -> u64 {
         (raw & Self::COPIED).wrapping_add(sum)
     }
-    /// Whether `shadow`, an entry of a leaf table, may be a leaf that maps RAM. A test of bits that all must
-    /// be set: what is true of two entries is true of both and'ed.
-    fn may_map(shadow: u64) -> bool;
+    /// Whether some entries of a leaf table, `all` and'ed and `any` or'ed, may be leaves that map RAM: each of
+    /// them, none, or some.
+    fn may_map(all: u64, any: u64) -> Option<bool>;
     /// The frame that it maps. For one that maps no RAM it is none of RAM, and it may be none of RAM for one that
     /// is store-protected.
     fn mapped_frame(shadow: u64) -> Frame<HostPhys>;

@@ -16,7 +16,7 @@
 //! 2. **Protected.** A shadow leaf is store-protected if, and only if, its frame has a shadow page. A
 //!    block that holds such a frame is split.
 //! 3. **Found.** The [reverse map](reverse) of a frame or block lists exactly the shadow leaves that
-//!    map it; the parents of a shadow page are exactly the entries that lead to it.
+//!    map it, or nothing in a build that [searches](mapped) for them; the parents of a shadow page are exactly the entries that lead to it.
 //! 4. **Nothing stale.** The TLB holds no translation that the shadow tables do not give. A guest's
 //!    own invalidation therefore has nothing left to do.
 //! 5. **Bounded.** An operation reserves the frames and nodes that it may need before it changes

@@ -83,8 +83,9 @@ impl ShadowFormat<Self> for Stage1 {
     }
 
     #[inline(always)]
-    fn may_map(shadow: u64) -> bool {
-        shadow & Bits::TABLE.bits() == Bits::TABLE.bits()
+    fn may_map(all: u64, any: u64) -> Option<bool> {
+        let are_pages = |raw| raw & Bits::TABLE.bits() == Bits::TABLE.bits();
+        (are_pages(all) || !are_pages(any)).then(|| are_pages(all))
     }
 
     /// RAM is in the first window alone.

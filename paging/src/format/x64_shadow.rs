@@ -49,7 +49,7 @@ const TABLE: Bits =
     Bits::PRESENT.union(Bits::WRITABLE).union(Bits::USER).union(Bits::EXECUTE_DISABLE);
 /// What every shadow leaf has.
 const USED: u64 = Bits::ACCESSED.union(Bits::DIRTY).bits();
-/// What a guest's leaf has that may be written, and was.
+/// What decides whether a shadow leaf is writable.
 const WRITTEN: u64 = Bits::WRITABLE.union(Bits::DIRTY).bits();
 /// From D to R/W.
 const DIRTY_TO_WRITABLE: u32 = 5;
@@ -101,13 +101,18 @@ impl ShadowFormat<Self> for X64 {
 
     #[inline(always)]
     fn besides(all: u64, any: u64) -> Option<u64> {
-        let written = |raw| raw & WRITTEN == WRITTEN;
-        (written(all) || !written(any)).then(|| USED | writable(all))
+        ((all ^ any) & WRITTEN == 0).then(|| USED | writable(all))
     }
 
     #[inline(always)]
-    fn may_map(shadow: u64) -> bool {
-        Self::is_live(shadow)
+    fn may_map(all: u64, any: u64) -> Option<bool> {
+        if all & Bits::PRESENT.bits() != 0 && any & RESERVED == 0 {
+            Some(true)
+        } else if all & RESERVED != 0 || any & Bits::PRESENT.bits() == 0 {
+            Some(false)
+        } else {
+            None
+        }
     }
 
     /// A reserved bit is one of an address that is not RAM's.

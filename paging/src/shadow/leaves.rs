@@ -103,8 +103,9 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     pub(super) fn drain_leaves<E: Env>(&mut self, world: &World<'_, E>, page: PageId) {
         let (mut leaves, table) = (self.leaves(page), world.memory.table(page));
         for group in Group::all() {
-            if table.any(group) != 0 {
-                leaves.drain(table, group);
+            let any = table.any(group);
+            if any != 0 {
+                leaves.drain(table, group, any);
             }
         }
     }
@@ -233,18 +234,17 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Leaves<'_, G, S, C> {
         }
     }
 
-    /// Takes the entries of a group out of the table and of the reverse map.
+    /// Takes the entries of a group, `any` or'ed, out of the table and of the reverse map.
     #[inline(always)]
-    fn drain(&mut self, table: &impl Entries, group: Group) {
-        if !self.switches.has(Switch::ReverseMap) {
-            table.set_group(group, [S::ABSENT; GROUP]);
-        } else if S::may_map(table.all(group)) {
-            table.map_group(group, table, |at, entry| {
+    fn drain(&mut self, table: &impl Entries, group: Group, any: u64) {
+        let listed = self.switches.has(Switch::ReverseMap);
+        match S::may_map(table.all(group), any) {
+            Some(true) if listed => table.map_group(group, table, |at, entry| {
                 self.take_out(Slot::new(self.page, at), entry);
                 S::ABSENT
-            });
-        } else {
-            self.drain_mixed(table, group);
+            }),
+            None if listed => self.drain_mixed(table, group),
+            _ => table.set_group(group, [S::ABSENT; GROUP]),
         }
     }
 
@@ -254,7 +254,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Leaves<'_, G, S, C> {
         for at in group.members() {
             let entry = table.get(at);
             table.set(at, S::ABSENT);
-            if S::may_map(entry) {
+            if S::may_map(entry, entry) == Some(true) {
                 self.take_out(Slot::new(self.page, at), entry);
             }
         }

@@ -127,7 +127,7 @@ proptest! {
             prop_assert!(alone.is_some() && same.is_none_or(|same| Some(same) == alone));
             prop_assert_eq!(X64::moved_leaf(raw, distance), leaf);
             let leaf = X64::protect_leaf(leaf, protect);
-            prop_assert!(X64::may_map(leaf));
+            prop_assert_eq!(X64::may_map(leaf, leaf), Some(true));
             prop_assert_eq!(X64::mapped_frame(leaf), to);
         }
     }
