@@ -1276,3 +1276,62 @@ fn stores_find_the_nodes_that_they_need() {
 fn a_reset_forgets_everything_even_if_there_is_nothing() {
     check("reset\ncount flush_all", "flush_all 1");
 }
+
+/// Leaf tables with entries of every kind come and go, and frames that several of them map. What is kept
+/// of them is checked behind every line.
+#[test]
+fn leaf_tables_of_all_kinds_of_entries_come_and_go() {
+    for machine in ["", "machine without=reverse-map\n"] {
+        let fixture = String::from(machine)
+            + "t0[0] = table t1
+               t1[0] = table t2
+               t3[0] = page t2
+               t3[1] = page device
+               t3[2] = page d1 old
+               t3[3] = page 10000
+               t3[4] = page d2 ro
+               t3[8..15] = page b1 walking
+               t3[16..23] = page d3
+               t3[24..31] = page t4
+               t4[0..7] = page b1 walking
+               t4[511] = page d3
+               t5[8..15] = page b1 walking
+               t5[5] = page d2
+               t2[0] = table t3
+               t2[1] = table t4
+               t2[2] = table t5
+               t6[0] = page t2
+               t2[3] = table t6
+               root 0 t0
+               on
+               read 0:0.0.0.8
+               read 0:0.0.1.0
+               read 0:0.0.2.8
+               write 0:0.0.3.0 = 0
+               write 0:0.0.3.0 = table t3
+               read 0:0.0.0.17
+               write 0:0.0.3.0+8 = 0
+               write 0:0.0.3.0+10 = 0
+               write 0:0.0.0.24
+               write 0:0.0.3.0+10 = table t5
+               read 0:0.0.2.5
+               write 0:0.0.3.0 = 0
+               read 0:0.0.2.8";
+        check(
+            &fixture,
+            "40200000 exits=1
+             40200000 exits=1
+             40200000 exits=1
+             t2 exits=2
+             t2 exits=1
+             d3 exits=1
+             t2+8 exits=1
+             t2+10 exits=1
+             t4 exits=0
+             t2+10 exits=1
+             d2 exits=1
+             t2 exits=1
+             40200000 exits=0",
+        );
+    }
+}
