@@ -2,6 +2,8 @@
 //!
 //! Arm DDI 0487, "ESR_EL2, Exception Syndrome Register (EL2)".
 
+use core::hint;
+
 use aarch64_cpu::registers::{ESR_EL2, FAR_EL2, HPFAR_EL2, Readable};
 use arch::exit::{Exit, MemoryExit, Transfer};
 use bitflags::bitflags;
@@ -228,11 +230,14 @@ fn abort<S: Space>(syndrome: Syndrome) -> Abort<S> {
 /// that it should not have happened.
 #[inline]
 pub fn exit<S: Space>(context: &Context, classify: impl Fn(Abort<S>) -> Option<Fault>) -> Exit {
-    match context.vector() {
-        VECTOR_SYNCHRONOUS => {}
-        VECTOR_INTERRUPT => return Exit::Interrupt,
-        VECTOR_ERROR => return Exit::Error,
-        _ => return Exit::Unknown,
+    let vector = context.vector();
+    if vector != VECTOR_SYNCHRONOUS {
+        hint::cold_path();
+        return match vector {
+            VECTOR_INTERRUPT => Exit::Interrupt,
+            VECTOR_ERROR => Exit::Error,
+            _ => Exit::Unknown,
+        };
     }
     let syndrome = Syndrome::current();
     match syndrome.class() {
