@@ -34,7 +34,7 @@ pub(crate) fn run(options: &Compare) -> Result<u8> {
     let mut status = 0;
     let results = match &options.from {
         Some(file) => {
-            let results = Results::read(file)?;
+            let results = asked.of_these(&Results::read(file)?);
             if let Some(folder) = &options.out {
                 make_room(folder)?;
                 results.write(&folder.join(RESULTS))?;

@@ -21,6 +21,7 @@ pub(crate) const WHOLE: &str = "whole run";
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Published {
     isca16: Isca16,
+    neve: Neve,
     xen_hvm: XenHvm,
 }
 
@@ -31,6 +32,14 @@ struct Isca16 {
     machines: BTreeMap<String, String>,
     /// Cycles of microbenchmarks, in the order of the columns.
     table2: BTreeMap<String, Vec<u64>>,
+}
+
+/// Nested Virtualization Extensions for ARM.
+#[derive(Clone, Debug, Deserialize)]
+struct Neve {
+    columns: Vec<String>,
+    /// Cycles of microbenchmarks, in the order of the columns.
+    cycles: BTreeMap<String, Vec<u64>>,
 }
 
 /// The study of shadow paging in Xen 3.0.4.
@@ -69,6 +78,8 @@ pub(crate) struct Calls {
 
 /// The study's name and machine in headings.
 const XEN_STUDY: &str = "Xen 3.0.4\nCore 2 Duo";
+/// What the papers call a hypercall.
+const HYPERCALL: &str = "hypercall";
 /// The rows of `aim9-memory`, and what the study calls them.
 const AIM9: [(&str, &str); 4] =
     [("page", "page_test"), ("brk", "brk_test"), ("exec", "exec_test"), ("fork", "fork_test")];
@@ -118,26 +129,31 @@ impl Published {
     }
 
     fn hypercalls(&self, arch: Arch) -> Vec<Column> {
-        // The row of `mmu-ops` that is a hypercall.
-        let (machine, row) = match arch {
-            Arch::Aarch64 => ("arm", "a"),
-            Arch::X86_64 => ("x86", "a-call"),
+        // The row of `mmu-ops` that is a hypercall, and what the papers call the machine.
+        let (row, machine, vm) = match arch {
+            Arch::Aarch64 => ("a", "arm", "armv8.3_vm"),
+            Arch::X86_64 => ("a-call", "x86", "x86_vm"),
         };
-        let isca = &self.isca16;
-        let (Some(cycles), Some(title)) =
-            (isca.table2.get("hypercall"), isca.machines.get(machine))
-        else {
-            return Vec::new();
+        let column = |paper: String, cycles: u64| Column {
+            heading: format!("{paper}\n{HYPERCALL}, CYCLES"),
+            cells: BTreeMap::from([(row, format!("{} cycles", number(cycles)))]),
         };
-        let title = title.split(", Linux").next().unwrap_or(title);
-        let columns = isca.columns.iter().zip(cycles).filter_map(|(name, cycles)| {
+        let of = |figures: &BTreeMap<String, Vec<u64>>| {
+            figures.get(HYPERCALL).cloned().unwrap_or_default()
+        };
+        let Isca16 { columns, machines, table2 } = &self.isca16;
+        let title = machines.get(machine).and_then(|title| title.split(", Linux").next());
+        let title = title.unwrap_or(machine);
+        let isca = columns.iter().zip(of(table2)).filter_map(|(name, cycles)| {
             let hypervisor = name.strip_suffix(machine)?.trim_end_matches('_').to_uppercase();
-            Some(Column {
-                heading: format!("ISCA'16, {hypervisor}\n{title}\nhypercall, CYCLES"),
-                cells: BTreeMap::from([(row, format!("{} cycles", number(*cycles)))]),
-            })
+            Some(column(format!("ISCA'16, {hypervisor}\n{title}"), cycles))
         });
-        columns.collect()
+        let neve = self.neve.columns.iter().zip(of(&self.neve.cycles));
+        let neve = neve.filter(|(name, _)| *name == vm);
+        isca.chain(
+            neve.map(|(_, cycles)| column(format!("NEVE, KVM\n{}", vm.replace('_', " ")), cycles)),
+        )
+        .collect()
     }
 
     /// What the study's two guests made of a function in `memory-motion`: Debian, Windows XP.
@@ -174,10 +190,11 @@ mod tests {
     fn cycles_say_that_they_are() {
         let published = Published::read().unwrap();
         let columns = published.beside("mmu-ops", Arch::Aarch64);
-        assert_eq!(columns.len(), 2);
+        assert_eq!(columns.len(), 3);
         assert!(columns[1].heading.starts_with("ISCA'16, XEN\nHP m400"));
         assert!(columns[1].heading.ends_with("hypercall, CYCLES"));
         assert_eq!(columns[1].cells["a"], "376 cycles");
+        assert_eq!(columns[2].cells["a"], "2,729 cycles");
     }
 
     #[test]

@@ -39,7 +39,7 @@ struct Group<'a>([Option<&'a Cell>; 3]);
 /// All tables.
 pub(super) fn render(results: &Results) -> Result<String> {
     let published = Published::read()?;
-    let mut out = String::new();
+    let mut out = made_with(results);
     for (index, cell) in results.cells.iter().enumerate() {
         let place = &cell.place;
         let known =
@@ -57,10 +57,35 @@ pub(super) fn render(results: &Results) -> Result<String> {
                 writeln!(out, "\n{guest} on {}, shadow: functions\n{functions}", place.computer);
         }
     }
-    if !out.is_empty() {
+    if !results.cells.is_empty() {
         out.push_str(NOTES);
     }
     Ok(out)
+}
+
+/// What was measured, and with what.
+fn made_with(results: &Results) -> String {
+    let source = &results.umbra;
+    let commit = source.commit.as_deref().unwrap_or("unknown");
+    let changed = if source.dirty == Some(true) { ", with changes" } else { "" };
+    let mut out = format!("Umbra {}, commit {commit}{changed}\n", source.version);
+    for tools in &results.tools {
+        let emulators = tools.emulators.iter();
+        let emulators =
+            emulators.map(|emulator| format!(", {} {}", emulator.name, emulator.version));
+        let _ = writeln!(
+            out,
+            "{}: {}{}",
+            tools.arch.name(),
+            tools.compiler,
+            emulators.collect::<String>()
+        );
+    }
+    let _ = writeln!(out, "steps of shadow paging: {}", results.switches.join(", "));
+    if !results.complete {
+        out.push_str("INCOMPLETE: it was stopped before its end\n");
+    }
+    out
 }
 
 impl<'a> Group<'a> {
