@@ -174,8 +174,8 @@ impl<H: Hardware> Context<H> {
         true
     }
 
-    /// The access and the length of a MOV between a control register and one of the eight registers that
-    /// need no prefix: `0F 20 /r` and `0F 22 /r`. QEMU leaves a guest for each look at CR2 too, so
+    /// The access and the length of a MOV between a control register and another, `0F 20 /r` and `0F 22 /r`
+    /// with no prefix but REX: outside 64-bit code, no MOV begins like one. QEMU leaves a guest for each look at CR2 too, so
     /// this is part of what a page fault costs there.
     #[inline(always)]
     fn control_move<E: Env>(
@@ -183,24 +183,31 @@ impl<H: Hardware> Context<H> {
         world: &mut World<'_, E>,
         tables: &impl GuestTables<H>,
     ) -> Option<(ControlAccess, u8)> {
+        /// Its length without a REX prefix.
         const LENGTH: u8 = 3;
         const ESCAPE: u8 = 0x0f;
         const FROM_CONTROL: u8 = 0x20;
         const TO_CONTROL: u8 = 0x22;
         let (bytes, count) = self.first_bytes(world, tables)?;
+        // REX, 0100WRXB: R and B are upper bits of the two numbers.
+        let prefix = bytes as u8;
+        let (bytes, rex, length) = match prefix >> 4 {
+            0b0100 => (bytes >> u8::BITS, prefix, LENGTH + 1),
+            _ => (bytes, 0, LENGTH),
+        };
         let [escape, opcode, modrm, ..] = bytes.to_le_bytes();
-        if count < u32::from(LENGTH) || escape != ESCAPE {
+        if count < u32::from(length) || escape != ESCAPE {
             return None;
         }
         // ModRM: the upper two bits mean nothing here.
-        let (control, register) = (modrm >> 3 & 7, modrm & 7);
+        let (control, register) = (rex << 1 & 8 | modrm >> 3 & 7, rex << 3 & 8 | modrm & 7);
         match opcode {
-            FROM_CONTROL => Some((ControlAccess::Read { control, register }, LENGTH)),
+            FROM_CONTROL => Some((ControlAccess::Read { control, register }, length)),
             TO_CONTROL => {
                 let whole = self.register(register);
                 let narrow = self.hardware.mode() != Some(Mode::Bits64);
                 let value = if narrow { u64::from(whole as u32) } else { whole };
-                Some((ControlAccess::Write { control, value }, LENGTH))
+                Some((ControlAccess::Write { control, value }, length))
             }
             _ => None,
         }

@@ -23,8 +23,8 @@ use crate::vcpu::Context;
 const LONGEST: usize = 15;
 /// Bytes of the words that hold an instruction wherever it begins in the first.
 const WINDOW: usize = 24;
-/// The last byte of a word at which an instruction of [`Opcode`]'s length is still in one word.
-const ENOUGH: u32 = 5;
+/// The last byte of a word from which on there are as many as an [`Opcode`] or a MOV to CR3 has.
+const ENOUGH: u32 = 4;
 /// How many tables there are on a way.
 const LEVELS: usize = Level::TOP.number() + 1;
 
