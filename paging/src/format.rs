@@ -188,6 +188,10 @@ pub trait ShadowFormat<G: GuestFormat>: Format {
         let size = level.below().map_or(0, Level::size);
         Self::first_part(level, raw) + part.get() as u64 * size
     }
+    /// In which bits the shadow leaf-table entry `shadow` is not what [`moved_leaf`](Self::moved_leaf) makes of the
+    /// guest's plain page `raw`. Where it is 0, `shadow` is what the engine makes of `raw` wherever it may be used. What
+    /// is 0 of several pairs is 0 of all or'ed together. It need not be 0 of a pair that fits.
+    fn moved_difference(raw: u64, shadow: u64, distance: u64) -> u64;
     /// The same leaf with its store protection changed.
     fn protect_leaf(shadow: u64, protect: bool) -> u64;
     /// The shadow of a guest leaf whose frame is not RAM: exits with the guest-physical address.

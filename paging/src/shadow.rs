@@ -13,6 +13,7 @@
 //!
 //! 1. **In sync.** Each shadow entry is what [`derive`](sync) makes of the guest's entry now, or is
 //!    *unknown*, which exits at its first use. Every store to a shadowed table exits, so the engine sees it.
+//!    (A table that is stored to again and again is none until its next use: see [`out_of_sync`].)
 //! 2. **Protected.** A shadow leaf is store-protected if, and only if, its frame has a shadow page. A
 //!    block that holds such a frame is split.
 //! 3. **Found.** The [reverse map](reverse) of a frame or block lists exactly the shadow leaves that
@@ -47,11 +48,12 @@ use crate::shadow::contexts::Contexts;
 use crate::shadow::flood::Guesses;
 use crate::shadow::idle::Idle;
 use crate::shadow::lately::{Known, Stores};
-
-pub use crate::shadow::lately::Changes;
+use crate::shadow::out_of_sync::Runs;
 use crate::shadow::page::{Page, Slot, Source};
 use crate::shadow::reverse::{Nodes, Refs};
 use crate::switch::{Switch, Switches};
+
+pub use crate::shadow::lately::Changes;
 
 mod around;
 mod batch;
@@ -65,6 +67,7 @@ mod idle;
 mod lately;
 mod leaves;
 mod mapped;
+mod out_of_sync;
 mod page;
 mod page_fault;
 mod reverse;
@@ -105,7 +108,8 @@ struct Record {
     /// The shadow leaves of this level that map it. The first stands beside `shadows`, so that one look
     /// tells whether there is anything.
     leaves: Refs,
-    /// How many frames of this block have shadow pages. 0 at level 0.
+    /// How many frames of this block have shadow pages. At level 0: the page that was [set aside](out_of_sync),
+    /// or 0.
     tables: u32,
 }
 
@@ -181,6 +185,7 @@ pub struct Shadow<G: GuestFormat, S, C> {
     guesses: Guesses,
     distances: Distances,
     idle: Idle,
+    runs: Runs,
     opened: [Option<sync::Opened>; sync::OPEN],
     hand: u32,
     switches: C,
@@ -229,6 +234,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
             guesses: Guesses::NONE,
             distances: Distances::FIRST,
             idle: Idle::NONE,
+            runs: Runs::NEW,
             opened: [None; sync::OPEN],
             hand: 1,
             switches,

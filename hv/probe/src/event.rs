@@ -110,6 +110,10 @@ events! {
     ShFillTable "sh_fill_table" Kind::Function;
     /// Takes the shadow of a table that leads to tables away.
     ShRemoveTable "sh_remove_table" Kind::Function;
+    /// Sets a leaf table's shadow aside, which is stored to again and again.
+    ShUnsync "sh_unsync_l1" Kind::Function;
+    /// Takes the shadow of a leaf table back that was set aside, and brings it in sync.
+    ShResync "sh_resync_l1" Kind::Function;
     /// Finds the guest frame behind a guest-virtual address.
     ShGvaToGfn "sh_gva_to_gfn" Kind::Function;
     /// Takes a frame for a table.
@@ -163,6 +167,14 @@ events! {
     Abandon "shadows_abandoned" Kind::Counter;
     /// Those of them that were a table still, as it was.
     AbandonWrong "abandoned_wrong" Kind::Counter;
+    /// Leaf tables set aside, so that stores to them are free until their next use.
+    Unsync "tables_unsynced" Kind::Counter;
+    /// Leaf tables taken back at their next use.
+    Resync "tables_resynced" Kind::Counter;
+    /// Entries that had changed in tables that were taken back.
+    ResyncEntries "entries_resynced" Kind::Counter;
+    /// Tables taken back in which too little had changed for it to pay.
+    UnsyncWrong "unsync_wrong" Kind::Counter;
     /// Roots given up to make room.
     RootEvict "roots_evicted" Kind::Counter;
     /// A root that was still there when the guest loaded it.

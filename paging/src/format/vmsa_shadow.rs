@@ -38,6 +38,9 @@ pub const OUTPUT_BITS: u32 = 40;
 /// An output address that no TCR_EL1.IPS of [`OUTPUT_BITS`] allows.
 const OVERSIZED: u64 = 1 << 47;
 
+/// Bits of an output address that is not in memory's window.
+const ELSEWHERE: u64 = ALIAS | HOLE | OVERSIZED;
+
 /// What stage 2 made of a shadowed guest's access.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum InWindow {
@@ -92,6 +95,11 @@ impl ShadowFormat<Self> for Stage1 {
     #[inline(always)]
     fn mapped_frame(shadow: u64) -> Frame<HostPhys> {
         Addr::from_bits(shadow & ADDRESS).frame()
+    }
+
+    #[inline(always)]
+    fn moved_difference(raw: u64, shadow: u64, distance: u64) -> u64 {
+        Self::moved_leaf(raw, distance) ^ shadow | shadow & ELSEWHERE
     }
 
     #[inline]

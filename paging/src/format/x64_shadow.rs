@@ -121,6 +121,14 @@ impl ShadowFormat<Self> for X64 {
         Addr::from_bits(shadow & ADDRESS).frame()
     }
 
+    /// A leaf that its guest could write if it were dirty is said to differ. All other shadows of pages have every
+    /// bit that is compared in common with the guest's: of what is no shadow of a page, none is accessed.
+    #[inline(always)]
+    fn moved_difference(raw: u64, shadow: u64, distance: u64) -> u64 {
+        let compared = LEAF.bits() | ADDRESS | Bits::WRITABLE.bits() | USED;
+        (raw & compared ^ shadow.wrapping_sub(distance)) & !MAY_WRITE
+    }
+
     #[inline]
     fn first_part(level: Level, raw: u64) -> u64 {
         let Some(below) = level.below() else { return Self::ABSENT };

@@ -240,7 +240,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
 
 /// Makes the entries of `group` unknown, but for those that the `guest` has not present.
 #[inline(always)]
-fn leave<G: GuestFormat, S: ShadowFormat<G>>(
+pub(super) fn leave<G: GuestFormat, S: ShadowFormat<G>>(
     group: Group,
     guest: &impl Entries,
     table: &impl Entries,

@@ -61,6 +61,13 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         })
     }
 
+    /// Whether `described` is a page that was set aside.
+    fn is_aside(&self, page: PageId, described: &Page) -> bool {
+        let Source::Table(frame) = described.source else { return false };
+        let record = self.reach.ram_index(frame).and_then(|index| self.records[0].get(index));
+        record.is_some_and(|record| record.tables == page.number())
+    }
+
     /// A frame is free in the pool if, and only if, it shadows nothing.
     fn check_pages<E: Env>(&self, world: &World<'_, E>) -> Result<(), String> {
         let used: Vec<_> = self.used().map(|(page, _)| page).collect();
@@ -87,7 +94,11 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
                 let slot = Slot::new(page, index);
                 let entry = self.entry(world, slot);
                 let what = S::shadowed(level, entry);
-                let right = self.is_in_sync(world, slot, level, entry, what);
+                let right = if self.is_aside(page, described) {
+                    self.is_kept(entry, what)
+                } else {
+                    self.is_in_sync(world, slot, level, entry, what)
+                };
                 ensure!(
                     right,
                     "{page:?} {:?} {level:?}[{}] is {entry:#x}, {what:?}; the guest's is {:x?}",
@@ -115,6 +126,14 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
             }
         }
         Ok((leaves, parents))
+    }
+
+    /// Whether `entry` of a page that was set aside has the protection that it has to have.
+    fn is_kept(&self, entry: u64, what: Shadowed) -> bool {
+        let Shadowed::Leaf { to, protected } = what else { return true };
+        let to = self.reach.guest_address(to.start());
+        to.is_some_and(|to| protected == self.is_table(to.frame()))
+            && entry == S::protect_leaf(entry, protected)
     }
 
     /// Whether `entry` is what it has to be.
@@ -156,7 +175,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     }
 
     /// Each record lists exactly the leaves that map its block and the pages that shadow or split
-    /// it, and counts its tables.
+    /// it, and counts its tables. One that has a page set aside has no other.
     fn check_records(&self, leaves: &Listed<(Level, usize)>) -> Result<(), String> {
         let (mut shadows, mut tables) = (BTreeMap::new(), BTreeMap::new());
         let mut counted = BTreeSet::new();
@@ -170,7 +189,14 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
                 Source::Free | Source::Broken => continue,
             };
             let Some(record) = self.record_index(frame, level) else { continue };
-            shadows.entry((level, record)).or_insert_with(Vec::new).push(page.number());
+            if !self.is_aside(page, described) {
+                shadows.entry((level, record)).or_insert_with(Vec::new).push(page.number());
+            } else {
+                ensure!(
+                    described.level == Level::PAGE && self.records[0][record].shadows == 0,
+                    "{page:?} was set aside beside others"
+                );
+            }
             if level == Level::PAGE && counted.insert(frame) {
                 for level in [Level::BLOCK_2M, Level::BLOCK_1G] {
                     if let Some(block) = self.record_index(frame, level) {
@@ -183,6 +209,12 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         for level in [Level::PAGE, Level::BLOCK_2M, Level::BLOCK_1G] {
             for (place, record) in self.records[level.number()].iter().enumerate() {
                 let key = (level, place);
+                let aside = PageId::new(record.tables).filter(|_| level == Level::PAGE);
+                let right = aside.is_none_or(|page| {
+                    matches!(self.pages[page.number() as usize].source, Source::Table(frame)
+                        if self.record_index(frame, level) == Some(place))
+                });
+                ensure!(right, "{key:?} has the page {aside:?} set aside");
                 let count = if level == Level::PAGE { 0 } else { record.tables };
                 if record.leaves.is_empty() && record.shadows == 0 && count == 0 {
                     ensure!(
@@ -249,7 +281,11 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
                 RootUse::Many => !uses.is_empty(),
             };
             ensure!(fits, "{page:?} is a root {:?}, which is {uses:?}", described.root);
-            ensure!(!described.is_orphan(), "nothing leads to {page:?}, {:?}", described.source);
+            ensure!(
+                described.is_orphan() == self.is_aside(page, described),
+                "{page:?}, {:?}, is led to or not, and should not be or should",
+                described.source
+            );
         }
         Ok(())
     }
@@ -274,10 +310,12 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     }
 
     /// Every shadow entry but the absent ones, in order: table, level, index, what it is. Roots outside
-    /// RAM are left out.
+    /// RAM are left out, and tables set aside.
     pub fn entries<E: Env>(&self, world: &World<'_, E>) -> Vec<(Table, usize, Shadowed)> {
         let mut all = Vec::new();
-        let used = self.used().filter(|(_, described)| described.source != Source::Broken);
+        let used = self.used().filter(|(page, described)| {
+            described.source != Source::Broken && !self.is_aside(*page, described)
+        });
         for (page, described) in used {
             let table = Table {
                 frame: match described.source {

@@ -70,16 +70,21 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     /// Gives up `page`, whatever leads to it.
     pub(super) fn evict<E: Env>(&mut self, world: &mut World<'_, E>, page: PageId) {
         self.drop_contexts_of(world, page);
+        self.cut_ways(world, page);
+        // Leaving a context may have given the page up already.
+        if self.pages[page.number() as usize].source != Source::Free {
+            self.destroy(world, page);
+        }
+    }
+
+    /// Makes every entry that leads to `page` unknown.
+    pub(super) fn cut_ways<E: Env>(&mut self, world: &mut World<'_, E>, page: PageId) {
         while let Some(slot) = self.pages[page.number() as usize].parents.any() {
             let slot = Slot::from_bits(slot);
             let unknown = S::forget_table(self.entry(world, slot));
             self.write(world, slot, unknown);
             self.pages[page.number() as usize].parents.remove(&mut self.nodes, slot.bits());
             self.stores.changes.count();
-        }
-        // Leaving a context may have given the page up already.
-        if self.pages[page.number() as usize].source != Source::Free {
-            self.destroy(world, page);
         }
     }
 
@@ -133,7 +138,9 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         };
         let Some(index) = self.record_index(frame, level) else { return };
         let Some(record) = self.records[level.number()].get_mut(index) else { return };
-        if record.shadows == page.number() {
+        if level == Level::PAGE && record.tables == page.number() {
+            record.tables = 0;
+        } else if record.shadows == page.number() {
             record.shadows = described.next;
         } else {
             let mut next = record.shadows;
@@ -189,8 +196,9 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
 
     /// Gives up everything: paging was turned off, or means something else from now on.
     pub fn reset<E: Env>(&mut self, world: &mut World<'_, E>) {
-        // Every page is reached from some root, so all go with the roots.
+        // Every page but those set aside is reached from some root, so all others go with the roots.
         self.drop_all_contexts(world);
+        self.drop_aside(world);
         self.opened = [None; super::sync::OPEN];
         self.guesses = Guesses::NONE;
         self.idle = Idle::NONE;

@@ -20,6 +20,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         world: &mut World<'_, E>,
         at: Gva,
     ) -> Result<Verdict, OutOfFrames> {
+        self.runs.end_runs();
         self.reserve(world, RESERVE_FRAMES, RESERVE_NODES)?;
         Ok(match self.make_way(world, at)? {
             Way::Known => self.retry(world, at),
@@ -175,6 +176,9 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         level: Level,
         asked: Index,
     ) -> Result<PageId, OutOfFrames> {
+        if let Some(page) = self.take_back(world, frame, level) {
+            return Ok(page);
+        }
         let span = world.probe.start();
         if self.switches.has(Switch::WriteFlood) {
             self.judge(world, frame, level);

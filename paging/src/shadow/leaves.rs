@@ -112,7 +112,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
 
     /// What fills and drains the leaf table `page`.
     #[inline(always)]
-    fn leaves(&mut self, page: PageId) -> Leaves<'_, G, S, C> {
+    pub(super) fn leaves(&mut self, page: PageId) -> Leaves<'_, G, S, C> {
         let Self { reach: layout, regime, records, nodes, switches, .. } = self;
         Leaves {
             page,
@@ -129,7 +129,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
 }
 
 /// The entries of one leaf table, and what they refer to.
-struct Leaves<'w, G, S, C> {
+pub(super) struct Leaves<'w, G, S, C> {
     page: PageId,
     /// The records of the guest's RAM.
     records: &'w mut [Record],
@@ -139,16 +139,16 @@ struct Leaves<'w, G, S, C> {
     /// The number of the host's frame behind it.
     host: u64,
     /// How far a frame of RAM stands behind its own address.
-    distance: u64,
+    pub(super) distance: u64,
     output_bits: u32,
-    switches: C,
+    pub(super) switches: C,
     formats: PhantomData<(G, S)>,
 }
 
 impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Leaves<'_, G, S, C> {
     /// Derives the entries of a group, `any` or'ed, and notes them in the reverse map.
     #[inline(always)]
-    fn fill(
+    pub(super) fn fill(
         &mut self,
         probe: &mut impl Probe,
         (guest, any): (&impl Entries, u64),
@@ -236,7 +236,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Leaves<'_, G, S, C> {
 
     /// Takes the entries of a group, `any` or'ed, out of the table and of the reverse map.
     #[inline(always)]
-    fn drain(&mut self, table: &impl Entries, group: Group, any: u64) {
+    pub(super) fn drain(&mut self, table: &impl Entries, group: Group, any: u64) {
         let listed = self.switches.has(Switch::ReverseMap);
         match S::may_map(table.all(group), any) {
             Some(true) if listed => table.map_group(group, table, |at, entry| {

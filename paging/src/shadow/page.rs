@@ -4,6 +4,7 @@ use crate::addr::{Frame, GuestPhys, Gva, INDEX_BITS, Index, Level};
 use crate::pool::PageId;
 use crate::shadow::around::Filled;
 use crate::shadow::lately::Known;
+use crate::shadow::out_of_sync::Run;
 use crate::shadow::reverse::Refs;
 
 /// A place in a shadow page: the page's number and the entry's, in one word below 2^31 that is not 0.
@@ -94,6 +95,8 @@ pub(super) struct Page {
     pub(super) stored: Index,
     /// The entry that a fill went through last.
     pub(super) used: Index,
+    /// How many of them came in a row.
+    pub(super) run: Run,
     /// The next page in the list of the same record; 0 ends it.
     pub(super) next: u32,
     /// The entries that lead to it.
@@ -121,6 +124,7 @@ impl Page {
             in_use: 0,
             stored: Index::wrapping(0),
             used: Index::wrapping(0),
+            run: Run::NONE,
             next: 0,
             parents: Refs::EMPTY,
             root: RootUse::No,

@@ -79,6 +79,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         span: Span<<E::Probe as Probe>::Stamp>,
     ) -> Result<Verdict, OutOfFrames> {
         if !present {
+            self.runs.end_runs();
             let fault = GuestFault::Translation(Level::PAGE);
             return Ok(decided(world, span, Verdict::Reflect(fault)));
         }
@@ -104,6 +105,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
                 {
                     self.stores.meet(store, Found { slot, entry, frame: gpa.frame() });
                 }
+            } else {
+                self.runs.end_runs();
             }
             return Ok(decided(world, span, verdict));
         }
@@ -234,6 +237,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         access: Access,
         span: Span<<E::Probe as Probe>::Stamp>,
     ) -> Result<Verdict, OutOfFrames> {
+        self.runs.end_runs();
         let verdict = self.walk_and_know(world, at, access)?;
         Ok(decided(world, span, verdict))
     }

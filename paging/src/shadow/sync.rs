@@ -252,7 +252,10 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     ) {
         for place in first.get()..=last.get() {
             let index = Index::wrapping(place as u32);
-            self.sync_entry(world, frame, index, guest.get(index));
+            self.sync_each(world, frame, index, guest.get(index));
+        }
+        if let Some(page) = self.only_shadow(frame) {
+            self.count_store(world, frame, page, guest.get(first));
         }
     }
 
@@ -269,6 +272,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
             Some(page) => {
                 if !self.is_abandoned(world, page, index) {
                     self.propagate(world, Slot::new(page, index), raw);
+                    self.count_store(world, frame, page, raw);
                 }
             }
             None => self.sync_each(world, frame, index, raw),
