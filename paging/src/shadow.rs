@@ -60,6 +60,7 @@ mod batch;
 #[cfg(any(test, feature = "sim"))]
 pub mod check;
 mod contexts;
+mod device;
 mod evict;
 mod fill;
 mod flood;

@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | absent | 0 | the guest faults: natively on VT-x, whose filter lets faults with P = 0 pass |
 //! | unknown, refused, accessed flag clear | present, with a reserved bit | a fault with P = 1 exits |
-//! | a device or nothing | the same, with the guest's frame | the same |
+//! | a device or nothing | the same, with the guest's frame and rights | the same |
 //! | RAM | a leaf with the guest's rights | nothing |
 //! | RAM that the guest has not written by this entry (D = 0) | without R/W | a write exits |
 //! | RAM that is a guest table | without R/W | a store exits |
@@ -47,6 +47,10 @@ const LEAF: Bits = Bits::PRESENT
 /// What is copied from the guest's table entry.
 const TABLE: Bits =
     Bits::PRESENT.union(Bits::WRITABLE).union(Bits::USER).union(Bits::EXECUTE_DISABLE);
+/// What the entry of a device keeps of the guest's leaf, for it to change when an access comes to
+/// something else.
+const ALLOWED: u64 =
+    Bits::WRITABLE.union(Bits::USER).union(Bits::DIRTY).union(Bits::EXECUTE_DISABLE).bits();
 /// What every shadow leaf has.
 const USED: u64 = Bits::ACCESSED.union(Bits::DIRTY).bits();
 /// What decides whether a shadow leaf is writable.
@@ -153,8 +157,8 @@ impl ShadowFormat<Self> for X64 {
     }
 
     #[inline]
-    fn device_leaf(level: Level, _raw: u64, to: Frame<GuestPhys>) -> u64 {
-        UNKNOWN | DEVICE | to.start().align_down(level).bits() & ADDRESS
+    fn device_leaf(level: Level, raw: u64, to: Frame<GuestPhys>) -> u64 {
+        UNKNOWN | DEVICE | raw & ALLOWED | to.start().align_down(level).bits() & ADDRESS
     }
 
     #[inline]

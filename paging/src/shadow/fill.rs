@@ -85,13 +85,12 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         }
     }
 
-    /// Makes the leaf in `slot` known, with those around it, if the guest's entry can be used.
+    /// Makes the leaf in `slot` known, with those around it.
     #[inline(always)]
     fn know_leaf<E: Env>(&mut self, world: &mut World<'_, E>, slot: Slot) -> Way {
         if S::UNKNOWN_LEAVES
             && S::is_unknown_leaf(self.entry(world, slot))
             && let Some(raw) = self.guest_entry(world, slot)
-            && self.is_usable(Level::PAGE, raw)
         {
             self.fill_around(world, slot, raw);
             return Way::Made;

@@ -6,7 +6,7 @@
 //! seldom. So each such change is counted, and an answer is good while the count stands.
 
 use crate::addr::{Frame, GuestPhys, Gva, Level};
-use crate::attrs::Access;
+use crate::attrs::{Access, Kind};
 use crate::pool::PageId;
 use crate::shadow::Reached;
 use crate::shadow::page::Slot;
@@ -50,7 +50,7 @@ impl Known {
     }
 }
 
-/// A store to a guest table: its page, and who made it.
+/// A store to a guest table, or an access to a device: its page, and who made it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Store {
     /// The page's first address.
@@ -64,11 +64,11 @@ pub(super) struct Store {
 /// What was found about a store.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
-    /// The shadow leaf that refused it.
+    /// The shadow entry that refused it.
     pub(super) slot: Slot,
     /// What stood there.
     pub(super) entry: u64,
-    /// The frame of the table.
+    /// The frame of the table or of the device.
     pub(super) frame: Frame<GuestPhys>,
 }
 
@@ -84,16 +84,17 @@ impl Stores {
     /// None yet.
     pub(super) const NONE: Self = Self { changes: Changes(1), met: [None; STORES] };
 
-    /// Where the store to `page` would be.
+    /// Where `store` would be. A device is read and written in turn, and both are to stay.
     #[inline(always)]
-    const fn place(page: Gva) -> usize {
-        (page.bits() >> Level::PAGE.shift()) as usize % STORES
+    const fn place(store: &Store) -> usize {
+        let kind = matches!(store.access.kind, Kind::Read) as usize;
+        ((store.page.bits() >> Level::PAGE.shift()) as usize + kind) % STORES
     }
 
     /// What is known of `store`. It holds if what stood in the slot still stands there.
     #[inline(always)]
     pub(super) fn find(&self, store: &Store) -> Option<Found> {
-        match self.met[Self::place(store.page)] {
+        match self.met[Self::place(store)] {
             Some((changes, met, found)) if changes == self.changes && met == *store => Some(found),
             _ => None,
         }
@@ -102,6 +103,6 @@ impl Stores {
     /// Remembers what was found about `store`.
     #[inline(always)]
     pub(super) fn meet(&mut self, store: Store, found: Found) {
-        self.met[Self::place(store.page)] = Some((self.changes, store, found));
+        self.met[Self::place(&store)] = Some((self.changes, store, found));
     }
 }

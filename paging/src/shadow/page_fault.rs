@@ -85,11 +85,9 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         }
         let store = Store { page: at.align_down(Level::PAGE), access, root: self.contexts.root(0) };
         if access.kind == Kind::Write
-            && let Some(found) = self.stores.find(&store)
-            && self.entry(world, found.slot) == found.entry
+            && let Some(verdict) = self.found_lately(world, &store, at)
         {
-            let gpa = Gpa::from_bits(found.frame.start().bits() | at.page_offset());
-            return Ok(decided(world, span, Verdict::Store(gpa)));
+            return Ok(decided(world, span, verdict));
         }
         if self.nodes.available() >= LEVELS
             && let Some(leaf) = self.known_leaf(world, at)
@@ -108,6 +106,11 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
             } else {
                 self.runs.end_runs();
             }
+            return Ok(decided(world, span, verdict));
+        }
+        if access.kind == Kind::Read
+            && let Some(verdict) = self.found_lately(world, &store, at)
+        {
             return Ok(decided(world, span, verdict));
         }
         self.walked_fault(world, at, access, span)
@@ -239,6 +242,9 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     ) -> Result<Verdict, OutOfFrames> {
         self.runs.end_runs();
         let verdict = self.walk_and_know(world, at, access)?;
+        if let Verdict::Device(gpa) = verdict {
+            self.meet_device(world, at, access, gpa);
+        }
         Ok(decided(world, span, verdict))
     }
 
@@ -266,10 +272,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         let marked = self.mark(world, &unmarked, access.kind);
         let place = self.place(found.gpa.frame());
         if let Some(verdict) = emulated(found.gpa, place, access, checked) {
-            if let Verdict::Store(_) = verdict {
-                // There will be more of them: the next one finds its way known.
-                self.make_way(world, at)?;
-            }
+            // There will be more of them: the next one finds its way known.
+            self.make_way(world, at)?;
             return Ok(verdict);
         }
         Ok(match self.make_way(world, at)? {

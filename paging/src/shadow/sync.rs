@@ -479,6 +479,16 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
 
     /// The leaf-level slot that translates `at` under the current roots, if the way to it is known.
     fn leaf_slot<E: Env>(&self, world: &World<'_, E>, at: Gva) -> Option<Slot> {
+        let (slot, _) = self.last_slot(world, at)?;
+        (self.pages[slot.page().number() as usize].level == Level::PAGE).then_some(slot)
+    }
+
+    /// Where the way to `at` under the current roots ends, as far as it is known, and what stands there.
+    pub(super) fn last_slot<E: Env>(
+        &self,
+        world: &World<'_, E>,
+        at: Gva,
+    ) -> Option<(Slot, Shadowed)> {
         let start = G::start(&self.regime, at)?;
         let mut page: PageId = self.contexts.root(start.half)?;
         let mut index = start.index(self.roots[start.half], at);
@@ -486,12 +496,11 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
             let level = self.pages[page.number() as usize].level;
             let slot = Slot::new(page, index);
             match (level.below(), S::shadowed(level, self.entry(world, slot))) {
-                (None, _) => return Some(slot),
                 (Some(below), Shadowed::Table(frame)) => {
                     page = world.memory.page_of(frame)?;
                     index = Index::of(at.bits(), below);
                 }
-                _ => return None,
+                (_, what) => return Some((slot, what)),
             }
         }
     }

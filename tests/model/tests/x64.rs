@@ -725,7 +725,13 @@ fn whatever_is_not_ram_is_a_device() {
          device+4 exits=1
          nothing 10001000 exits=1
          permission 0 exits=1
-         t0@3[0] unknown",
+         t0@3[0] table t1
+         t1@2[0] table t2
+         t2@1[0] table t3
+         t2@1[1] device
+         t3@0[0] device
+         t3@0[1] device
+         t3@0[2] device",
     );
 }
 
@@ -1070,5 +1076,57 @@ fn the_parts_of_a_block_are_filled_around_the_fault() {
          4020f000 exits=0
          40210000 exits=1
          around_again 1",
+    );
+}
+
+#[test]
+fn a_device_is_recognised_until_its_entry_changes() {
+    check(
+        "t0[0] = table t1
+         t1[0] = table t2
+         t2[0] = table t3
+         t2[1] = block device
+         t3[0] = page device clean
+         root 0 t0
+         on
+         read 0:0.0.0.0
+         read 0:0.0.0.0+8
+         write 0:0.0.0.0
+         peek t3
+         write 0:0.0.0.0
+         read user 0:0.0.0.0
+         t3[0] = page device clean
+         write 0:0.0.0.0
+         peek t3
+         t3[0] = page device ro
+         write 0:0.0.0.0
+         read 0:0.0.0.0
+         t3[0] = page d1
+         read 0:0.0.0.0
+         read 0:0.0.1.7
+         read 0:0.0.1.7
+         t1[0] = table t2 nx old
+         read 0:0.0.1.7
+         peek t1
+         t2[1] = block device old
+         read 0:0.0.1.7
+         peek t2+8",
+        "device+0 exits=1
+         device+8 exits=1
+         device+0 exits=1
+         accessed dirty
+         device+0 exits=1
+         permission 0 exits=1
+         device+0 exits=1
+         accessed dirty
+         permission 0 exits=1
+         device+0 exits=1
+         d1 exits=0
+         nothing 9007000 exits=1
+         nothing 9007000 exits=1
+         nothing 9007000 exits=1
+         accessed
+         nothing 9007000 exits=1
+         accessed dirty",
     );
 }
