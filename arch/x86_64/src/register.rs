@@ -78,7 +78,7 @@ pub(crate) fn emulate<H: Hardware, E: Env>(
             Ok(Register::Done)
         }
         Reason::Control(Some(ControlAccess::Write { control: 3, value })) => {
-            let allowed = mode.load_root(world, vcpu, value)?;
+            let allowed = mode.load_root(&mut world.lend(), vcpu, value)?;
             Ok(done(vcpu, allowed))
         }
         _ => emulate_other(mode, &mut world.lend(), vcpu),
