@@ -9,9 +9,9 @@ use crate::{marked, marks, row};
 
 /// How many spaces there are at each measurement, and the names of its phases.
 const SIZES: [(u64, [&str; 2]); 3] = [
-    (16, ["switch-16", "cold-16"]),
-    (64, ["switch-64", "cold-64"]),
-    (256, ["switch-256", "cold-256"]),
+    (16, ["switch-16", "switch-cold-16"]),
+    (64, ["switch-64", "switch-cold-64"]),
+    (256, ["switch-256", "switch-cold-256"]),
 ];
 /// Pages that each space has and reads.
 const PAGES: u64 = 16;

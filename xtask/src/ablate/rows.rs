@@ -123,4 +123,12 @@ mod tests {
         }
         assert_eq!(Row::all().count(), 2 + Switch::ALL.len());
     }
+
+    #[test]
+    fn each_counter_is_one_of_the_hypervisors() {
+        let events = include_str!("../../../hv/probe/src/event.rs");
+        for name in Switch::ALL.into_iter().flat_map(counters) {
+            assert!(events.contains(&format!("\"{name}\" Kind::Counter")), "{name}");
+        }
+    }
 }

@@ -25,7 +25,7 @@ const COLUMNS: [&str; 8] = [
 /// What must be known to read the table.
 const NOTES: &str = "
 Figures but exits and counters are executed instructions, probes off. What is in the hypervisor is the total
-without what the guest takes natively. Changes are against all steps on; `paravirtual` is no part of these.
+without what the guest takes natively. Changes are against all steps on; `paravirtual` is off in every row but its own.
 ";
 
 /// All tables.
