@@ -79,14 +79,14 @@ impl Emulation for Bochs {
     }
 
     /// It ends with status 1 whatever happened, and says why.
-    fn failure(&self, _: ExitStatus, messages: &str, _: bool) -> Option<String> {
+    fn failure(&self, status: ExitStatus, messages: &str, _: bool) -> Option<String> {
         let mut lines = messages.lines().skip_while(|line| *line != REASON);
         match lines.nth(1) {
             Some(reason) if reason.contains(SHUTDOWN) => None,
             Some(reason) => Some(format!("Bochs gave up: {}", reason.trim())),
             None => {
                 let last = messages.lines().rfind(|line| !line.trim().is_empty());
-                Some(format!("Bochs failed: {}", last.unwrap_or("it says nothing")))
+                Some(format!("Bochs failed ({status}): {}", last.unwrap_or("it says nothing")))
             }
         }
     }

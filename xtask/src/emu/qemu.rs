@@ -82,7 +82,8 @@ impl Emulation for Qemu {
             Arch::Aarch64 => status.success(),
             Arch::X86_64 => status.code().is_some() && !(silent && message.is_some()),
         };
-        (!ended_within).then(|| format!("QEMU failed: {}", message.unwrap_or("it says nothing")))
+        let message = message.unwrap_or("it says nothing");
+        (!ended_within).then(|| format!("QEMU failed ({status}): {message}"))
     }
 }
 

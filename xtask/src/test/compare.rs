@@ -121,7 +121,8 @@ fn dying() -> Result<()> {
     let output = hello(&folder, None, Some((program.variable(), &script)))?;
     ensure!(output.status.code() == Some(1), "the status is {:?}", output.status.code());
     let message = String::from_utf8_lossy(&output.stderr);
-    ensure!(message.contains("hello, virt, shadow failed: "), "the cell is not named: {message}");
+    let says = "hello, virt, shadow failed: with probes off: QEMU failed (exit status: 3): no more";
+    ensure!(message.contains(says), "the cell or the reason is not named: {message}");
     let results: Value = serde_json::from_str(&fs::read_to_string(folder.join("results.json"))?)?;
     let status: Vec<_> = (0..3).map(|cell| results["cells"][cell]["status"].as_str()).collect();
     ensure!(status == [Some("ok"), Some("failed"), Some("failed")], "the cells are {status:?}");
