@@ -45,7 +45,7 @@ use crate::pool::PageId;
 use crate::shadow::Shadow;
 use crate::shadow::around::leave;
 use crate::shadow::leaves::Leaves;
-use crate::shadow::page::Source;
+use crate::shadow::page::{Slot, Source};
 use crate::switch::{Switch, Switches};
 
 /// Entries that have changed when a table is taken back, from which on it was right to set it aside.
@@ -142,28 +142,41 @@ impl Runs {
 const _: () = assert!(MOST_PATIENCE.leading_zeros() >= MOST_DOUBLED as u32);
 
 impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
-    /// A store to the table in `frame`, which has the only shadow `page`, made an entry `raw` and was carried out.
+    /// Counts a store to the table that has the only shadow `page`. Returns whether it is time to look at its run.
     #[inline(always)]
-    pub(super) fn count_store<E: Env>(
+    pub(super) fn is_look_due(&mut self, page: PageId) -> bool {
+        if !self.switches.has(Switch::OutOfSync) {
+            return false;
+        }
+        let left = &mut self.pages[page.number() as usize].run.left;
+        *left = left.wrapping_sub(1);
+        *left == 0
+    }
+
+    /// Carries out a store to the table in `frame` that made the entry of `slot`, in its only shadow, `raw`, and
+    /// looks at the run that it belongs to.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn propagate_and_look<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
         frame: Frame<GuestPhys>,
-        page: PageId,
+        slot: Slot,
         raw: u64,
     ) {
-        if self.switches.has(Switch::OutOfSync) {
-            let left = &mut self.pages[page.number() as usize].run.left;
-            *left = left.wrapping_sub(1);
-            if *left == 0 {
-                self.look_at_run(world, frame, raw);
-            }
-        }
+        self.propagate_again(world, slot, raw);
+        self.look_at_run(world, frame, raw);
     }
 
-    /// Sets the table in `frame` aside if that seems to pay.
+    /// Sets the table in `frame` aside if that seems to pay. The last store made an entry `raw`.
     #[cold]
     #[inline(never)]
-    fn look_at_run<E: Env>(&mut self, world: &mut World<'_, E>, frame: Frame<GuestPhys>, raw: u64) {
+    pub(super) fn look_at_run<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        frame: Frame<GuestPhys>,
+        raw: u64,
+    ) {
         let Some(page) = self.only_shadow(frame) else { return };
         let kind = self.kind_of(raw);
         let described = &mut self.pages[page.number() as usize];

@@ -254,8 +254,10 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
             let index = Index::wrapping(place as u32);
             self.sync_each(world, frame, index, guest.get(index));
         }
-        if let Some(page) = self.only_shadow(frame) {
-            self.count_store(world, frame, page, guest.get(first));
+        if let Some(page) = self.only_shadow(frame)
+            && self.is_look_due(page)
+        {
+            self.look_at_run(world, frame, guest.get(first));
         }
     }
 
@@ -270,9 +272,12 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
     ) {
         match self.only_shadow(frame) {
             Some(page) => {
-                if !self.is_abandoned(world, page, index) {
-                    self.propagate(world, Slot::new(page, index), raw);
-                    self.count_store(world, frame, page, raw);
+                let slot = Slot::new(page, index);
+                if self.is_abandoned(world, page, index) {
+                } else if self.is_look_due(page) {
+                    self.propagate_and_look(world, frame, slot, raw);
+                } else {
+                    self.propagate(world, slot, raw);
                 }
             }
             None => self.sync_each(world, frame, index, raw),
