@@ -9,8 +9,8 @@
 //!
 //! How far to go is a guess, a power of two of [groups](Group). A table that is asked again was guessed too
 //! small: the next fill goes twice as far, and so does the first one of the next table. A table that
-//! goes without having been asked again, although half as much would have left something out, speaks for
-//! less; several of them in a row are believed. Tables and the parts of blocks are guessed apart, because a
+//! goes without having been asked again, although less could have been filled, speaks for less; several
+//! of them in a row are believed. Tables and the parts of blocks are guessed apart, because a
 //! block is mostly split for a table that lies in it, and the rest of it is touched here and there.
 
 use probe::{Event, Probe};
@@ -67,7 +67,7 @@ impl Window {
 pub(super) struct Filled {
     /// The groups of the last fill, log2.
     distance: u8,
-    /// Half of them would have left something out, and nothing was asked for since.
+    /// A smaller guess could have left something out, and nothing was asked for since.
     sufficed: bool,
 }
 
@@ -184,20 +184,19 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         left
     }
 
-    /// The `window` of the new leaf table in which `asked` was asked for was filled: so many groups that have
-    /// entries, and so many were left.
+    /// Of the new leaf table in which `asked` was asked for, so many groups that have entries were filled, and
+    /// so many were left.
     #[inline(always)]
     pub(super) fn filled_first<E: Env>(
         &mut self,
         world: &mut World<'_, E>,
         asked: Slot,
-        window: Window,
         [filled, left]: [u32; 2],
     ) {
         if !S::UNKNOWN_LEAVES {
         } else if self.switches.has(Switch::FaultAround) {
             let page = &mut self.pages[asked.page().number() as usize];
-            page.filled.sufficed = left != 0 || filled > window.count / 2;
+            page.filled.sufficed = left != 0 || filled > 1 << LEAST;
             world.probe.count(Event::AroundFaults, 1);
         } else if let Some(raw) = self.guest_entry(world, asked) {
             self.propagate_again(world, asked, raw);

@@ -37,7 +37,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         } else {
             0
         };
-        self.filled_first(world, asked, window, [filled, left]);
+        self.filled_first(world, asked, [filled, left]);
     }
 
     /// Derives the entries of the new, empty leaf table in which `asked` was asked for from the parts of
@@ -58,7 +58,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         let unknown = [S::unknown(Level::PAGE, block); GROUP];
         let others = window.others().map(|group| table.set_group(group, unknown));
         let left = others.count() as u32;
-        self.filled_first(world, asked, window, [filled, left]);
+        self.filled_first(world, asked, [filled, left]);
     }
 
     /// Derives the entries of `window` of the new leaf table `page`. Returns how many groups there are with

@@ -1110,7 +1110,13 @@ fn a_device_is_recognised_until_its_entry_changes() {
          peek t1
          t2[1] = block device old
          read 0:0.0.1.7
-         peek t2+8",
+         peek t2+8
+         t1[0] = table t2
+         t2[1] = block device user
+         read user 0:0.0.1.7
+         read user 0:0.0.1.7
+         t2[1] = block device
+         read user 0:0.0.1.7",
         "device+0 exits=1
          device+8 exits=1
          device+0 exits=1
@@ -1127,6 +1133,9 @@ fn a_device_is_recognised_until_its_entry_changes() {
          nothing 9007000 exits=1
          accessed
          nothing 9007000 exits=1
-         accessed dirty",
+         accessed dirty
+         nothing 9007000 exits=1
+         nothing 9007000 exits=1
+         permission 1 exits=1",
     );
 }
