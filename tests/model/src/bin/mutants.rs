@@ -122,7 +122,9 @@ fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Runs the tests, first those that a person wrote. Returns the names of those that failed.
 fn test(copy: &Path) -> io::Result<Vec<String>> {
-    let failed = test_some(copy, &["--test", "scenarios", "--test", "x64", "--test", "tree"])?;
+    let examples =
+        ["--test", "scenarios", "--test", "x64", "--test", "out_of_sync", "--test", "tree"];
+    let failed = test_some(copy, &examples)?;
     if failed.is_empty() { test_some(copy, &["--test", "machines"]) } else { Ok(failed) }
 }
 
