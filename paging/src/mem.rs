@@ -127,6 +127,11 @@ pub trait Memory {
     fn frame_of(&self, page: PageId) -> Frame<HostPhys>;
     /// Which frame of the pool stands at `frame`.
     fn page_of(&self, frame: Frame<HostPhys>) -> Option<PageId>;
+    /// The frame of the pool that stands at `frame`.
+    #[inline(always)]
+    fn table_at(&self, frame: Frame<HostPhys>) -> Option<&Self::Table> {
+        self.page_of(frame).map(|page| self.table(page))
+    }
     /// Makes all descriptors of `page` zero.
     fn clear(&self, page: PageId) {
         self.table(page).clear();

@@ -148,8 +148,13 @@ impl<B: Bulk> Memory for PhysicalMemory<B> {
 
     #[inline]
     fn page_of(&self, frame: Frame<HostPhys>) -> Option<PageId> {
-        let number = frame.number().checked_sub(self.base())?;
+        let number = frame.number().wrapping_sub(self.base());
         (number < self.pool.len() as u64).then(|| PageId::nth(number as u32))
+    }
+
+    #[inline(always)]
+    fn table_at(&self, frame: Frame<HostPhys>) -> Option<&FrameTable<B>> {
+        self.pool.get(frame.number().wrapping_sub(self.base()) as usize)
     }
 
     #[inline]

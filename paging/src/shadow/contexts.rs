@@ -75,6 +75,8 @@ pub(super) struct Contexts {
     chains: Box<[Place; 1 << CHAINS_SHIFT]>,
     free: Place,
     current: Place,
+    /// The shadows of its roots.
+    roots: [Option<PageId>; 2],
     /// How often another set became the current one.
     loads: u32,
     hand: u16,
@@ -88,7 +90,15 @@ impl Contexts {
             kept.next = Place(number as u16 + 1);
         }
         let chains = Box::new([Place::NONE; 1 << CHAINS_SHIFT]);
-        Self { all, chains, free: Place(1), current: Place::NONE, loads: 1, hand: 0 }
+        Self {
+            all,
+            chains,
+            free: Place(1),
+            current: Place::NONE,
+            roots: [None; 2],
+            loads: 1,
+            hand: 0,
+        }
     }
 
     /// The set at `place`.
@@ -135,12 +145,14 @@ impl Contexts {
         }
         let kept = &mut self.all[usize::from(place.0)];
         kept.young = true;
+        self.roots = kept.context.pages;
         &kept.context
     }
 
     /// No set is current.
     pub(super) const fn unload(&mut self) {
         self.current = Place::NONE;
+        self.roots = [None; 2];
     }
 
     /// How often another set became the current one, modulo 2^32.
@@ -152,12 +164,12 @@ impl Contexts {
     /// The shadow of the current root `half`.
     #[inline(always)]
     pub(super) fn root(&self, half: usize) -> Option<PageId> {
-        *self.at(self.current).pages.get(half)?
+        *self.roots.get(half)?
     }
 
     /// Whether `page` is a current root.
     pub(super) fn is_current_root(&self, page: PageId) -> bool {
-        self.at(self.current).pages.contains(&Some(page))
+        self.roots.contains(&Some(page))
     }
 
     /// Where a new set can stand only if another goes: one that was not loaded since the hand last came by.

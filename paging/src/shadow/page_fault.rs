@@ -3,7 +3,7 @@
 
 use probe::{Event, Probe, Span};
 
-use crate::addr::{ENTRIES, Frame, Gpa, GuestPhys, Gva, Index, Level};
+use crate::addr::{ENTRIES, Frame, Gpa, GuestPhys, Gva, HostPhys, Index, Level};
 use crate::attrs::{Access, Kind};
 use crate::entry::{Entry, Shadowed};
 use crate::fault::{GuestFault, Verdict};
@@ -26,8 +26,8 @@ struct Unmarked {
 /// How far a walk through the shadow has come.
 #[derive(Clone, Copy)]
 struct Reach {
-    /// The shadow page.
-    page: PageId,
+    /// Where the shadow table stands.
+    table: Frame<HostPhys>,
     /// The entry of it that is next.
     index: Index,
     /// What the tables above take away.
@@ -133,10 +133,11 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         let page = self.contexts.root(start.half)?;
         let index = start.index(self.roots[start.half], at);
         // Written out, for the levels to be constants.
-        let way = Reach { page, index, limits: 0 };
+        let way = Reach { table: world.memory.frame_of(page), index, limits: 0 };
         let way = self.down(world, at, start, Level::TOP, way)?;
         let way = self.down(world, at, start, Level::BLOCK_1G, way)?;
-        let Reach { page, index, limits } = self.down(world, at, start, Level::BLOCK_2M, way)?;
+        let Reach { table, index, limits } = self.down(world, at, start, Level::BLOCK_2M, way)?;
+        let page = world.memory.page_of(table)?;
         let source = self.pages[page.number() as usize].source;
         let (table, raw) = if let Source::Table(table) = source {
             (Some(table), world.memory.guest(table)?.get(index))
@@ -161,9 +162,9 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         if level > start.level {
             return Some(way);
         }
-        let entry = world.memory.table(way.page).get(way.index);
+        let entry = world.memory.table_at(way.table)?.get(way.index);
         Some(Reach {
-            page: world.memory.page_of(S::next_table(level, entry)?)?,
+            table: S::next_table(level, entry)?,
             index: Index::of(at.bits(), level.below()?),
             limits: G::limit(&self.regime, way.limits, start.half, entry),
         })
