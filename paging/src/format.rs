@@ -141,6 +141,9 @@ pub trait ShadowFormat<G: GuestFormat>: Format {
     const ABSENT: u64;
     /// Whether a leaf may be one that the hardware remembers under every tag.
     const KEEPS_GLOBAL: bool;
+    /// How many stores to a leaf table take as long to be carried out as a table that is out of sync takes to be
+    /// set aside and taken back. Measured.
+    const RESYNC_IN_STORES: u32;
     /// Whether an entry of a leaf table can be unknown. If not, leaf tables are filled whole.
     const UNKNOWN_LEAVES: bool;
 

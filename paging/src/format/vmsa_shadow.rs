@@ -69,6 +69,7 @@ pub const fn window(at: Addr<Window>) -> InWindow {
 impl ShadowFormat<Self> for Stage1 {
     const ABSENT: u64 = 0;
     const KEEPS_GLOBAL: bool = true;
+    const RESYNC_IN_STORES: u32 = 24;
     /// Stage 1 checks permissions before stage 2 is asked.
     const UNKNOWN_LEAVES: bool = false;
 

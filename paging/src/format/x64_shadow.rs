@@ -81,6 +81,7 @@ const fn pat(level: Level) -> Bits {
 impl ShadowFormat<Self> for X64 {
     const ABSENT: u64 = 0;
     const KEEPS_GLOBAL: bool = false;
+    const RESYNC_IN_STORES: u32 = 12;
     const UNKNOWN_LEAVES: bool = true;
 
     #[inline(always)]

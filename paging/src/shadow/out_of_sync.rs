@@ -31,7 +31,8 @@
 //! **Progress.** A table is set aside only after a store to it was carried out, so each exit gets the guest
 //! further, also if the table maps the code that stores, its stack, or itself.
 //!
-//! **The guess.** Taking back costs as much as [`BREAK_EVEN`] stores. A table is set aside after a run of
+//! **The guess.** Taking back costs as much as some
+//! [stores](ShadowFormat::RESYNC_IN_STORES); it was right to set a table aside if as many entries have changed. A table is set aside after a run of
 //! stores to it in which nothing else faulted; how long a run has to be is learnt for each
 //! [kind](StoreKind) of store, and for each page whose last guess was wrong.
 
@@ -48,8 +49,6 @@ use crate::shadow::leaves::Leaves;
 use crate::shadow::page::{Slot, Source};
 use crate::switch::{Switch, Switches};
 
-/// Entries that have changed when a table is taken back, from which on it was right to set it aside.
-const BREAK_EVEN: u32 = 12;
 /// The longest run that a kind of store asks for, in looks.
 const MOST_PATIENCE: u8 = 32;
 /// Stores to a table from one look to the next.
@@ -244,7 +243,7 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         self.protect(world, frame, true);
         let changed = self.resync(world, page, frame);
         let described = &mut self.pages[page.number() as usize];
-        let right = changed >= BREAK_EVEN;
+        let right = changed >= S::RESYNC_IN_STORES;
         self.runs.learn(&mut described.run, right);
         world.probe.count(Event::Resync, 1);
         world.probe.count(Event::ResyncEntries, u64::from(changed));
