@@ -9,7 +9,6 @@ use paging::addr::Index;
 use paging::addr::{Gpa, Gva, Level, PAGE_SIZE};
 use paging::format::x64::X64;
 use paging::mem::{ENTRY_SHIFT, Entries, Env, Memory, World};
-use paging::pool::OutOfFrames;
 use paging::shadow::Shadow;
 use paging::switch::Switches;
 use x86_64::registers::rflags::RFlags;
@@ -89,25 +88,13 @@ pub(crate) fn carry_out<H: Hardware, E: Env, C: Switches>(
             };
             shadow.emulate_cmpxchg(world, gpa, width, [Some(value as u64), second])?;
         }
-        _ => emulate(shadow, world, gpa, size.trailing_zeros(), value as u64)?,
+        _ => shadow.emulate_write_again(world, gpa, size.trailing_zeros(), value as u64)?,
     }
     if instruction.reads() {
         vcpu.apply(&outcome);
     }
     vcpu.skip();
     Ok(true)
-}
-
-/// A store to a table, once in the image for all that are not plain.
-#[inline(never)]
-fn emulate<E: Env, C: Switches>(
-    shadow: &mut Shadow<X64, X64, C>,
-    world: &mut World<'_, E>,
-    to: Gpa,
-    width: u32,
-    value: u64,
-) -> Result<(), OutOfFrames> {
-    shadow.emulate_write(world, to, width, value)
 }
 
 /// The linear address of the instruction's memory operand.
@@ -143,7 +130,7 @@ fn strings<H: Hardware, E: Env, C: Switches>(
             return Ok(stored);
         }
         let to = Gpa::from_bits(gpa.align_down(Level::PAGE).bits() + offset);
-        emulate(shadow, world, to, size.trailing_zeros(), value)?;
+        shadow.emulate_write_again(world, to, size.trailing_zeros(), value)?;
         stored = true;
         for (number, value) in element.registers.into_iter().flatten() {
             vcpu.set_register(number, value);
@@ -211,7 +198,7 @@ pub(crate) fn push_flags<H: Hardware, E: Env, C: Switches>(
         return Ok(false);
     }
     let flags = vcpu.flags() - RFlags::RESUME_FLAG - RFlags::VIRTUAL_8086_MODE;
-    emulate(shadow, world, gpa, push.size.trailing_zeros(), flags.bits())?;
+    shadow.emulate_write_again(world, gpa, push.size.trailing_zeros(), flags.bits())?;
     vcpu.set_register(number::RSP, push.top);
     vcpu.set_length(push.length);
     vcpu.skip();

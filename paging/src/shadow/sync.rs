@@ -357,6 +357,24 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         done
     }
 
+    /// The same, once in the image for all callers that are not hot.
+    ///
+    /// # Errors
+    ///
+    /// As in [`emulate_write`](Self::emulate_write).
+    pub fn emulate_write_again<E: Env>(
+        &mut self,
+        world: &mut World<'_, E>,
+        at: Gpa,
+        width: u32,
+        value: u64,
+    ) -> Result<(), OutOfFrames> {
+        let span = world.probe.start();
+        let done = self.store_again(world, at, width, value);
+        world.probe.stop(Event::ShEmulateWrite, span);
+        done
+    }
+
     /// The same for an exclusive store, which has been decided to succeed: `values` are one or two
     /// registers to be stored one behind the other.
     ///
