@@ -31,10 +31,10 @@
 //! **Progress.** A table is set aside only after a store to it was carried out, so each exit gets the guest
 //! further, also if the table maps the code that stores, its stack, or itself.
 //!
-//! **The guess.** Taking back costs as much as some
-//! [stores](ShadowFormat::RESYNC_IN_STORES); it was right to set a table aside if as many entries have changed. A table is set aside after a run of
-//! stores to it in which nothing else faulted; how long a run has to be is learnt for each
-//! [kind](StoreKind) of store, and for each page whose last guess was wrong.
+//! **The guess.** Taking back costs as much as [some stores](ShadowFormat::RESYNC_IN_STORES); it was right to set
+//! a table aside if as many entries have changed. A table is set aside after a run of stores to it in which
+//! nothing else faulted; how long a run has to be is learnt for each [kind](StoreKind) of store, and for each page
+//! whose last guess was wrong.
 
 use probe::{Event, Probe};
 
@@ -49,12 +49,16 @@ use crate::shadow::leaves::Leaves;
 use crate::shadow::page::{Slot, Source};
 use crate::switch::{Switch, Switches};
 
-/// The longest run that a kind of store asks for, in looks.
-const MOST_PATIENCE: u8 = 32;
+/// The longest run that a kind of store asks for, in looks: more than there are stores that fill a table.
+const MOST_PATIENCE: u8 = 64;
+/// A run that is long, in looks.
+const LONG: u8 = MOST_PATIENCE / 2;
+/// Of so many long runs, one is tried although the patience is at its most.
+const TRIAL: u8 = 16;
 /// Stores to a table from one look to the next.
 const STORES_A_LOOK: u8 = 8;
 /// How often a page's run is doubled at most for wrong guesses.
-const MOST_DOUBLED: u8 = 2;
+const MOST_DOUBLED: u8 = 1;
 
 /// What a store does to an entry of a leaf table. Rights are taken away for many pages at once, and given
 /// to one that is about to be used.
@@ -105,11 +109,13 @@ pub(super) struct Runs {
     epoch: u32,
     /// How long a run has to be, for each kind of store.
     patience: [u8; 3],
+    /// Long runs that were not long enough, modulo 2^8.
+    long: u8,
 }
 
 impl Runs {
     /// Nothing yet.
-    pub(super) const NEW: Self = Self { epoch: 1, patience: [1; 3] };
+    pub(super) const NEW: Self = Self { epoch: 1, patience: [1; 3], long: 0 };
 
     /// The guest did something else than to store to a table.
     #[inline(always)]
@@ -118,8 +124,14 @@ impl Runs {
     }
 
     /// Whether `run` is long enough.
-    fn suffices(&self, run: &Run) -> bool {
+    fn suffices(&mut self, run: &Run) -> bool {
         let kind = run.kind as usize;
+        if run.looks == LONG && self.patience[kind] > LONG {
+            self.long = self.long.wrapping_add(1);
+            if self.long.is_multiple_of(TRIAL) {
+                self.patience[kind] = LONG;
+            }
+        }
         run.looks >= self.patience[kind] << run.wrong[kind]
     }
 
