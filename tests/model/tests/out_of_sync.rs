@@ -343,3 +343,26 @@ fn entries_of_every_kind_are_taken_back() {
          d0 exits=0",
     );
 }
+
+/// While XD is a reserved bit, a page with it is refused however its table came to be shadowed.
+#[test]
+fn a_refused_page_is_refused_in_a_table_that_was_stored_to() {
+    let fixture = format!(
+        "machine nxe=no
+         {WAY}
+         t3[0..63] = page d0
+         read 0:0.0.0.0
+         t3[0..63] = page d1 nx
+         t3[64] = page d2
+         count tables_unsynced
+         read 0:0.0.0.64
+         read 0:0.0.0.40"
+    );
+    scenario::check::<X64>(
+        &fixture,
+        "d0 exits=1
+         tables_unsynced 0
+         d2 exits=0
+         reserved 0 exits=1",
+    );
+}
