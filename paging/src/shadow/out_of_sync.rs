@@ -192,8 +192,8 @@ impl<G: GuestFormat, S: ShadowFormat<G>, C: Switches> Shadow<G, S, C> {
         let kind = self.kind_of(raw);
         let described = &mut self.pages[page.number() as usize];
         described.run.look(self.runs.epoch, kind);
+        // No root is a leaf table.
         if described.level == Level::PAGE
-            && described.contexts == 0
             && G::has_plain_pages(&self.regime)
             && self.runs.suffices(&described.run)
         {
