@@ -93,8 +93,8 @@ pub type Registers = [u64; 16];
 
 /// What is in register `number`, 0 to 15.
 #[inline(always)]
-pub(crate) const fn content(registers: &Registers, number: u8) -> u64 {
-    registers[(number & 15) as usize]
+pub(crate) fn content(registers: &Registers, number: u8) -> u64 {
+    registers.get(usize::from(number & 15)).copied().unwrap_or_default()
 }
 
 /// The numbers of the general-purpose registers that instructions name without saying so.
