@@ -60,6 +60,11 @@ pub(in crate::bench) const OPERATIONS: [Operation; 12] = [
     shown("i", "access flag"),
 ];
 
+/// Exits of row h where its faults take none: row c leaves its last two leaf tables out of sync, and each is
+/// taken back at its first use, which is a fault here. That a fault takes no exit is what row `fault` of the guest
+/// `bench` is judged by.
+const TAKEN_BACK: f64 = 2.0 / 1024.0;
+
 /// The limits of all machines.
 pub(super) fn limits() -> impl Iterator<Item = Limit> {
     let medians = OPERATIONS.iter().filter_map(|operation| {
@@ -68,10 +73,10 @@ pub(super) fn limits() -> impl Iterator<Item = Limit> {
     });
     medians.chain([
         most(
-            "exits of a true guest fault",
+            "exits of a true guest fault, with those that take a table back",
             Of::Exits(MMU_OPS, "h-true-fault"),
             SHADOWS_WITHOUT_EXIT,
-            0.0,
+            TAKEN_BACK,
             true,
         ),
         most("exits of a warm switch", Of::Exits(MMU_OPS, "e-warm"), SHADOWS, 1.0, false),
