@@ -78,6 +78,22 @@ pub struct Lower<A: Architecture> {
     pub root: Hpa,
 }
 
+impl<A: Architecture> Clone for Upper<A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A: Architecture> Copy for Upper<A> {}
+
+impl<A: Architecture> Clone for Lower<A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A: Architecture> Copy for Lower<A> {}
+
 /// What translates addresses at the moment.
 pub struct Context<A: Architecture> {
     /// Whose translations they are.
@@ -87,6 +103,14 @@ pub struct Context<A: Architecture> {
     /// Stage 2, unless there is none.
     pub lower: Option<Lower<A>>,
 }
+
+impl<A: Architecture> Clone for Context<A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A: Architecture> Copy for Context<A> {}
 
 impl<A: Architecture> Context<A> {
     /// Nothing: every address is physical.

@@ -70,22 +70,24 @@ impl<A: Architecture> Session<A> {
         same
     }
 
-    /// Makes an access to one page. `emulated` is where the emulator went, for a comparison.
+    /// Makes an access to one page, and says where the model goes. `emulated` is where the emulator went, for a
+    /// comparison.
     pub fn access(
         &mut self,
         memory: &impl Physical,
         access: Access,
         at: u64,
         emulated: Option<Hpa>,
-    ) {
+    ) -> Option<Hpa> {
         if self.refused.is_some() {
-            return;
+            return None;
         }
         let counts = counts(&mut self.parts[self.part], self.who);
         if self.context.upper.is_none() && self.context.lower.is_none() {
             counts.untranslated += 1;
-            self.compare(access, at, [Some(Hpa::from_bits(at)); 2], emulated);
-            return;
+            let physical = Some(Hpa::from_bits(at));
+            self.compare(access, at, [physical; 2], emulated);
+            return physical;
         }
         *match access {
             Access::Load => &mut counts.loads,
@@ -103,9 +105,17 @@ impl<A: Architecture> Session<A> {
         }
         let found = reached.map(|reached| [Some(reached.physical), Some(reached.plain)]);
         self.compare(access, at, found.unwrap_or_default(), emulated);
+        reached.map(|reached| reached.physical)
     }
 
-    fn compare(&mut self, access: Access, at: u64, found: [Option<Hpa>; 2], emulated: Option<Hpa>) {
+    /// Compares where the model goes, with walk caches and without, with where the emulator went.
+    pub fn compare(
+        &mut self,
+        access: Access,
+        at: u64,
+        found: [Option<Hpa>; 2],
+        emulated: Option<Hpa>,
+    ) {
         let (Some(check), Some(emulated)) = (&mut self.check, emulated) else { return };
         check.compared += 1;
         if found != [Some(emulated); 2] {
@@ -152,16 +162,10 @@ impl<A: Architecture> Session<A> {
         self.context = context;
     }
 
-    /// Who runs.
+    /// Whether translations are compared.
     #[must_use]
-    pub const fn who(&self) -> Who {
-        self.who
-    }
-
-    /// What is in force.
-    #[must_use]
-    pub const fn context(&self) -> &Context<A> {
-        &self.context
+    pub const fn is_checked(&self) -> bool {
+        self.check.is_some()
     }
 
     /// Software has told the hardware to forget something.
