@@ -16,6 +16,10 @@
 //! Durations belong to a compiler and to an emulator, whose versions therefore stand in the file;
 //! events belong to neither. A reader skips keys that it does not know. A key that is taken away, or
 //! comes to mean something else, makes a new [`VERSION`].
+//!
+//! Beside what was measured, a file can hold what a model says of the same runs: [`Cell::models`], under
+//! the [`Results::geometry`] that they belong to. None of it is an instruction or an event, and none of it
+//! is ever added to one. A file without a model has no such keys.
 
 mod changes;
 mod figures;
@@ -23,6 +27,8 @@ mod file;
 mod source;
 mod work;
 
+use mmu_model::counts::Output;
+use mmu_model::geometry::Geometry;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::changes::{Comparison, Figures};
@@ -54,6 +60,9 @@ pub(crate) struct Results {
     pub(crate) switches: Vec<String>,
     /// Whether every cell that was asked for is here, be it a failed one.
     pub(crate) complete: bool,
+    /// The geometry of the model; none where nothing was modelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) geometry: Option<Geometry>,
     /// The cells, in the order in which they ran.
     pub(crate) cells: Vec<Cell>,
 }
@@ -114,6 +123,26 @@ pub(crate) struct Cell {
     pub(crate) printed: u64,
     /// The hypervisor's report; none natively. With probes.
     pub(crate) report: Option<Report>,
+    /// What the model says; probes off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) models: Vec<Modelled>,
+    /// Why there is no model of this cell, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unmodelled: Option<String>,
+}
+
+/// What the model of the MMU says of one run of a guest.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct Modelled {
+    /// The largest block that stage 2 or the nested page tables had, log2 of its bytes; under nested
+    /// paging alone.
+    pub(crate) block: Option<u32>,
+    /// What [`Cell::ran`] is, of this very run.
+    pub(crate) ran: Option<u64>,
+    /// What [`Cell::lines`] are, of this very run.
+    pub(crate) lines: Vec<ResultLine>,
+    /// What was modelled.
+    pub(crate) output: Output,
 }
 
 /// Where a guest ran.
@@ -167,6 +196,7 @@ impl Results {
             tools,
             switches: switches.map(str::to_owned).collect(),
             complete: false,
+            geometry: None,
             cells: Vec::new(),
         }
     }
@@ -185,6 +215,8 @@ impl Cell {
             exits: None,
             printed: 0,
             report: None,
+            models: Vec::new(),
+            unmodelled: None,
         }
     }
 }
