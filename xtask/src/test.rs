@@ -10,7 +10,7 @@ mod deeds;
 mod discs;
 mod images;
 mod input;
-mod page;
+pub(crate) mod page;
 mod runs;
 mod tally;
 mod whole;
