@@ -38,6 +38,9 @@ pub(super) fn all(
     ensure!(!labs.is_empty(), lab::NOWHERE);
     let plugin = wish.map(|_| build::plugin()).transpose()?;
     let model = wish.zip(plugin.as_deref()).map(|(wish, plugin)| Model { wish, plugin });
+    if let Some(model) = model {
+        labs.iter().try_for_each(|lab| model.try_out(lab))?;
+    }
     let of = |job: &Job| labs.iter().find(|lab| lab.has(job.place.computer));
     let jobs: Vec<_> = plan.iter().filter_map(|job| Some((job, of(job)?))).collect();
     let mut results = Results::new(

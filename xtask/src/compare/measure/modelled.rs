@@ -7,16 +7,17 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::super::plan::Job;
 use crate::cli::{Block, Paging};
 use crate::computer::Program;
 use crate::golden;
 use crate::lab::{Lab, Mode, Run};
-use crate::mmu::{Modelling, Wish};
+use crate::mmu::{self, Modelling, Wish};
 use crate::results::{Cell, Modelled};
 use crate::run::Told;
+use crate::setup::emulator::MEMORY;
 
 /// Why there is no model under Bochs.
 const NO_PLUGINS: &str = "Bochs has no plugins";
@@ -31,6 +32,19 @@ pub(super) struct Model<'a> {
 }
 
 impl Model<'_> {
+    /// Fails unless the QEMU of a lab takes the plugin, if there is one.
+    pub(super) fn try_out(self, lab: &Lab) -> Result<()> {
+        let arch = lab.arch();
+        let Ok(emulator) = lab.emulator(Program::Qemu(arch)) else { return Ok(()) };
+        let modelling = Modelling::new(self.wish, self.plugin)?;
+        let options = modelling.options(arch, MEMORY, true)?;
+        emulator.takes(arch, &options).map_err(|messages| {
+            anyhow!(
+                mmu::refusal(&messages).unwrap_or(format!("QEMU fails with the model: {messages}"))
+            )
+        })
+    }
+
     /// Fills in what the model says of a cell, or why it says nothing. `console` is of the run that was measured.
     pub(super) fn fill(
         self,
