@@ -65,17 +65,67 @@ pub fn follow<G: GuestFormat>(
     regime: &G::Regime,
     roots: [Gpa; 2],
     at: Gva,
-    mut visit: impl FnMut(Step),
+    visit: impl FnMut(Step),
 ) -> Result<Translation, GuestFault> {
+    let from = begin::<G>(regime, roots, at)?;
+    let read = |table, index| Some(memory.guest(table)?.get(index));
+    go_on::<G>(regime, at, from, read, visit)
+}
+
+/// Where a walk has come to: the table that it reads next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Way {
+    /// Which root it began at.
+    pub half: usize,
+    /// The level of the table.
+    pub level: Level,
+    /// The frame of the table.
+    pub table: Frame<GuestPhys>,
+    /// The place of the entry that it reads.
+    pub index: Index,
+    /// What the tables above take away.
+    pub limits: u64,
+}
+
+/// Where the walk of `at` begins.
+///
+/// # Errors
+///
+/// The fault of an address that the regime does not translate, or of a root that it refuses.
+#[inline]
+pub fn begin<G: GuestFormat>(
+    regime: &G::Regime,
+    roots: [Gpa; 2],
+    at: Gva,
+) -> Result<Way, GuestFault> {
     let start = G::start(regime, at).ok_or(GuestFault::Translation(Level::TOP))?;
     let base = roots.get(start.half).copied().ok_or(GuestFault::Translation(Level::TOP))?;
-    let (mut level, mut index, mut table) = (start.level, start.index(base, at), base.frame());
+    let table = base.frame();
     if let Some(fault) = G::refusal(regime, Level::TOP, 0, table) {
         return Err(fault);
     }
-    let mut limits = 0;
+    let (half, level, index) = (start.half, start.level, start.index(base, at));
+    Ok(Way { half, level, table, index, limits: 0 })
+}
+
+/// Goes on from `from`, where a walk of `at` began or has come to, with entries as `read` finds them in a
+/// table's frame, and tells `visit` of every entry that is used. A walk that a walk cache has shortened
+/// begins in its middle.
+///
+/// # Errors
+///
+/// Those of [`translate`].
+#[inline]
+pub fn go_on<G: GuestFormat>(
+    regime: &G::Regime,
+    at: Gva,
+    from: Way,
+    mut read: impl FnMut(Frame<GuestPhys>, Index) -> Option<u64>,
+    mut visit: impl FnMut(Step),
+) -> Result<Translation, GuestFault> {
+    let Way { half, mut level, mut table, mut index, mut limits } = from;
     loop {
-        let raw = memory.guest(table).ok_or_else(|| G::nowhere(level))?.get(index);
+        let raw = read(table, index).ok_or_else(|| G::nowhere(level))?;
         let entry = G::decode::<GuestPhys>(level, raw);
         if let Entry::Table(to) | Entry::Leaf(to) = entry {
             if let Some(fault) = G::refusal(regime, level, raw, to) {
@@ -85,7 +135,7 @@ pub fn follow<G: GuestFormat>(
         }
         match (entry, level.below()) {
             (Entry::Table(next), Some(below)) => {
-                limits = G::limit(regime, limits, start.half, raw);
+                limits = G::limit(regime, limits, half, raw);
                 (level, index, table) = (below, Index::of(at.bits(), below), next);
             }
             (Entry::Leaf(to), _) => {

@@ -24,6 +24,7 @@
 mod changes;
 mod figures;
 mod file;
+mod modelled;
 mod source;
 mod work;
 
@@ -226,6 +227,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::cli::Paging;
     use crate::computer::{Computer, Model};
+    use crate::mmu::tests::small_output;
     use crate::report::small_report;
     use crate::run;
 
@@ -240,6 +242,12 @@ pub(crate) mod tests {
             report,
             ..Cell::new("hello", lab::Place { computer, mode }, "instructions")
         }
+    }
+
+    /// What the model says of a run of it.
+    pub(crate) fn modelled(block: Option<u32>) -> Modelled {
+        let lines = run::results("@ sum row=all ticks=5 sum=7");
+        Modelled { block, ran: Some(200), lines, output: small_output() }
     }
 
     /// Small results: a native cell, one under shadow paging, and one that failed.

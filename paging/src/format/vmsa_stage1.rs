@@ -5,6 +5,8 @@
 
 use bitflags::bitflags;
 
+pub mod control;
+
 use crate::addr::{Addr, Frame, GuestPhys, GuestVirt, Level, PAGE_SIZE, Space};
 use crate::attrs::{Attrs, Memory, Rights};
 use crate::entry::Entry;

@@ -3,11 +3,12 @@
 
 use bitflags::bitflags;
 
-use crate::addr::{Addr, Frame, Level, Space};
-use crate::attrs::{Attrs, Memory};
+use crate::addr::{Addr, ENTRIES, Frame, GuestPhys, GuestVirt, Level, Space};
+use crate::attrs::{Attrs, Memory, Rights};
 use crate::entry::Entry;
-use crate::format::Format;
+use crate::fault::GuestFault;
 use crate::format::vmsa_stage1::ADDRESS;
+use crate::format::{Format, GuestFormat, Start};
 
 bitflags! {
     /// Bits of a stage 2 descriptor ("Stage 2 descriptor formats").
@@ -92,5 +93,115 @@ impl Format for Stage2 {
     fn may_replace_live(old: u64, new: u64) -> bool {
         let permissions = Bits::READ | Bits::WRITE | Bits::EXECUTE_NEVER | Bits::ACCESSED;
         (old ^ new) & !permissions.bits() == 0
+    }
+}
+
+/// What VTCR_EL2 says of tables that somebody else made. What they translate is a guest-virtual address here,
+/// and what they give a guest-physical one: whoever walks them knows what the two are to him.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Regime {
+    /// Bits of an address that are translated: 64 - T0SZ.
+    pub input_bits: u32,
+    /// The level of the root: SL0.
+    pub top: Level,
+    /// Bits of an output address: PS.
+    pub output_bits: u32,
+}
+
+impl Regime {
+    /// The fields of VTCR_EL2 ("VTCR_EL2, Virtualization Translation Control Register").
+    const SIZE: u64 = 0x3f;
+    const START_SHIFT: u32 = 6;
+    const GRANULE: u64 = 0b11 << 14;
+    const OUTPUT_SHIFT: u32 = 16;
+
+    /// What the register says, unless its granule is not 4 KiB or its root not one table of at most 512
+    /// entries.
+    #[must_use]
+    pub fn of(vtcr: u64) -> Option<Self> {
+        let input_bits = u64::BITS - (vtcr & Self::SIZE) as u32;
+        let top = match vtcr >> Self::START_SHIFT & 0b11 {
+            0 => Level::BLOCK_2M,
+            1 => Level::BLOCK_1G,
+            2 => Level::TOP,
+            _ => return None,
+        };
+        let output_bits = match vtcr >> Self::OUTPUT_SHIFT & 0b111 {
+            0 => 32,
+            1 => 36,
+            2 => 40,
+            3 => 42,
+            4 => 44,
+            _ => 48,
+        };
+        let entries = 1_u64.checked_shl(input_bits.checked_sub(top.shift())?)?;
+        let walked = vtcr & Self::GRANULE == 0 && entries <= ENTRIES as u64;
+        walked.then_some(Self { input_bits, top, output_bits })
+    }
+}
+
+impl GuestFormat for Stage2 {
+    type Regime = Regime;
+    const ROOTS: usize = 1;
+    const KEEPS_FLAGS: bool = false;
+
+    fn start(regime: &Regime, at: Addr<GuestVirt>) -> Option<Start> {
+        if at.bits() >> regime.input_bits == 0 { Self::root(regime, 0) } else { None }
+    }
+
+    fn root(regime: &Regime, half: usize) -> Option<Start> {
+        let entries = 1 << (regime.input_bits - regime.top.shift());
+        (half == 0).then_some(Start { half, level: regime.top, entries })
+    }
+
+    fn base(_regime: &Regime, _half: usize) -> Addr<GuestVirt> {
+        Addr::from_bits(0)
+    }
+
+    fn output_bits(regime: &Regime) -> u32 {
+        regime.output_bits
+    }
+
+    fn refusal(
+        regime: &Regime,
+        level: Level,
+        _raw: u64,
+        to: Frame<GuestPhys>,
+    ) -> Option<GuestFault> {
+        (to.start().bits() >> regime.output_bits != 0).then_some(GuestFault::AddressSize(level))
+    }
+
+    fn nowhere(level: Level) -> GuestFault {
+        GuestFault::WalkAbort(level)
+    }
+
+    fn is_plain_page(raw: u64) -> bool {
+        let plain = Bits::VALID | Bits::TABLE_OR_PAGE | Bits::ACCESSED;
+        Bits::from_bits_retain(raw).contains(plain)
+    }
+
+    fn plain_frame(raw: u64) -> Frame<GuestPhys> {
+        Addr::from_bits(raw & ADDRESS).frame()
+    }
+
+    fn accessed(raw: u64) -> bool {
+        Bits::from_bits_retain(raw).contains(Bits::ACCESSED)
+    }
+
+    /// "Stage 2 data accesses" and "Stage 2 instruction execution" permissions (D8.4): the same for both
+    /// privileges without FEAT_XNX.
+    fn rights(_regime: &Regime, raw: u64, _limits: u64) -> Rights {
+        let leaf = Bits::from_bits_retain(raw);
+        let mut rights = Rights::empty();
+        rights.set(Rights::KERNEL_READ | Rights::USER_READ, leaf.contains(Bits::READ));
+        rights.set(Rights::KERNEL_WRITE | Rights::USER_WRITE, leaf.contains(Bits::WRITE));
+        let execute = leaf.contains(Bits::READ) && !leaf.contains(Bits::EXECUTE_NEVER);
+        rights.set(Rights::KERNEL_EXECUTE | Rights::USER_EXECUTE, execute);
+        rights
+    }
+
+    /// No table entry takes a right away.
+    fn limit(_regime: &Regime, limits: u64, _half: usize, _raw: u64) -> u64 {
+        limits
     }
 }

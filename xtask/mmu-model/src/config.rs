@@ -34,5 +34,7 @@ pub struct Config {
     pub output: PathBuf,
 }
 
-/// The name of the machine's memory backend, and what its mapping is called in the emulator's list of mappings.
+/// What the machine's memory backend is called on the command line.
 pub const BACKEND: &str = "umbra-ram";
+/// The kind of backend that it is, which is also the name of its mapping in the emulator.
+pub const BACKEND_KIND: &str = "memory-backend-memfd";

@@ -57,7 +57,7 @@ impl AddAssign for Walks {
 pub struct Counts {
     /// Loads that were translated; an access to two pages is two.
     pub loads: u64,
-    /// Stores likewise. An access that loads and stores is one of them.
+    /// Stores likewise. An atomic instruction's access is a load and a store.
     pub stores: u64,
     /// Moves of the program counter to another page, or into another address space: the model asks the
     /// instruction TLB only then, since a fetch from the page of the one before always hits.

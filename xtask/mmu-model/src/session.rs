@@ -1,0 +1,214 @@
+//! One run: who does what, in which phase, and what the model counts of it.
+//!
+//! An access to the page of the one before finds that page's entry, which is the one used last already. So it is
+//! only counted, and nothing of the model moves: this is where most accesses end.
+
+use paging::addr::{Hpa, PAGE_SHIFT};
+
+use crate::architecture::{Architecture, Context};
+use crate::config::Config;
+use crate::counts::{Check, Counts, Output, Part, SCHEMA, Unseen, VERSION};
+use crate::invalidation::Invalidation;
+use crate::memory::Physical;
+use crate::mmu::{Access, Mmu};
+use crate::owner::Owner;
+
+/// Who runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// The guest, or whatever runs on a machine without a hypervisor.
+    Guest,
+    /// The hypervisor.
+    Hypervisor,
+}
+
+/// No page.
+const NONE: u64 = u64::MAX;
+
+/// A run.
+pub struct Session<A: Architecture> {
+    mmu: Mmu,
+    geometry: String,
+    context: Context<A>,
+    who: Who,
+    parts: Vec<Part>,
+    /// The part at hand.
+    part: usize,
+    /// The page of the last access that a load may repeat, and that a store may.
+    last: [u64; 2],
+    /// How often that happened and is not counted yet.
+    repeated: [u64; 2],
+    ignores_invalidations: bool,
+    check: Option<Check>,
+    refused: Option<String>,
+}
+
+impl<A: Architecture> Session<A> {
+    /// One that begins with nothing translated.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            mmu: Mmu::new(&config.geometry),
+            geometry: config.geometry.name.clone(),
+            context: Context::untranslated(Owner::space(0, 0)),
+            who: if config.hypervisor { Who::Hypervisor } else { Who::Guest },
+            parts: vec![Part::default()],
+            part: 0,
+            last: [NONE; 2],
+            repeated: [0; 2],
+            ignores_invalidations: config.ignore_invalidations,
+            check: config.check.then(Check::default),
+            refused: None,
+        }
+    }
+
+    /// Whether a load (or a store) of one byte at `at` repeats the one before, and needs no more than this.
+    #[inline(always)]
+    pub const fn repeats(&mut self, store: bool, at: u64) -> bool {
+        let same = self.last[store as usize] == at >> PAGE_SHIFT;
+        self.repeated[store as usize] += same as u64;
+        same
+    }
+
+    /// Makes an access to one page, and says where the model goes. `emulated` is where the emulator went, for a
+    /// comparison.
+    pub fn access(
+        &mut self,
+        memory: &impl Physical,
+        access: Access,
+        at: u64,
+        emulated: Option<Hpa>,
+    ) -> Option<Hpa> {
+        if self.refused.is_some() {
+            return None;
+        }
+        let counts = counts(&mut self.parts[self.part], self.who);
+        if self.context.upper.is_none() && self.context.lower.is_none() {
+            counts.untranslated += 1;
+            let physical = Some(Hpa::from_bits(at));
+            self.compare(access, at, [physical; 2], emulated);
+            return physical;
+        }
+        *match access {
+            Access::Load => &mut counts.loads,
+            Access::Store => &mut counts.stores,
+            Access::Fetch => &mut counts.fetches,
+        } += 1;
+        let reached = self.mmu.access(&self.context, memory, access, at, counts);
+        if access != Access::Fetch && self.check.is_none() {
+            let page = at >> PAGE_SHIFT;
+            self.last = match reached {
+                None => [NONE; 2],
+                Some(reached) if reached.writable => [page; 2],
+                Some(_) => [page, NONE],
+            };
+        }
+        let found = reached.map(|reached| [Some(reached.physical), Some(reached.plain)]);
+        self.compare(access, at, found.unwrap_or_default(), emulated);
+        reached.map(|reached| reached.physical)
+    }
+
+    /// Compares where the model goes, with walk caches and without, with where the emulator went.
+    pub fn compare(
+        &mut self,
+        access: Access,
+        at: u64,
+        found: [Option<Hpa>; 2],
+        emulated: Option<Hpa>,
+    ) {
+        let (Some(check), Some(emulated)) = (&mut self.check, emulated) else { return };
+        check.compared += 1;
+        if found != [Some(emulated); 2] {
+            check.differences += 1;
+            check.first.get_or_insert_with(|| {
+                let shown = |place: Option<Hpa>| {
+                    place.map_or_else(|| "nothing".to_owned(), |place| format!("{:#x}", place.bits()))
+                };
+                format!(
+                    "a {} of the {} at {at:#x}: the model reaches {} ({} without walk caches), the emulator {:#x}",
+                    match access {
+                        Access::Load => "load",
+                        Access::Store => "store",
+                        Access::Fetch => "fetch",
+                    },
+                    match self.who {
+                        Who::Guest => "guest",
+                        Who::Hypervisor => "hypervisor",
+                    },
+                    shown(found[0]),
+                    shown(found[1]),
+                    emulated.bits()
+                )
+            });
+        }
+    }
+
+    /// Counts what was only noted.
+    fn settle(&mut self) {
+        let [loads, stores] = std::mem::take(&mut self.repeated);
+        self.last = [NONE; 2];
+        let counts = counts(&mut self.parts[self.part], self.who);
+        counts.loads += loads;
+        counts.stores += stores;
+    }
+
+    /// From now on `who` runs, and addresses mean what `context` says.
+    pub fn enter(&mut self, who: Who, context: Context<A>) {
+        self.settle();
+        if (self.who, who) == (Who::Guest, Who::Hypervisor) {
+            self.parts[self.part].exits += 1;
+        }
+        self.who = who;
+        self.context = context;
+    }
+
+    /// Whether translations are compared.
+    #[must_use]
+    pub const fn is_checked(&self) -> bool {
+        self.check.is_some()
+    }
+
+    /// Software has told the hardware to forget something.
+    pub fn forget(&mut self, what: &Invalidation) {
+        self.settle();
+        if !self.ignores_invalidations {
+            self.mmu.forget(what, counts(&mut self.parts[self.part], self.who));
+        }
+    }
+
+    /// A phase begins, or none, if its name is empty. Phases of one name are one part.
+    pub fn phase(&mut self, name: &str) {
+        self.settle();
+        self.part = self.parts.iter().position(|part| part.phase == name).unwrap_or_else(|| {
+            self.parts.push(Part { phase: name.to_owned(), ..Part::default() });
+            self.parts.len() - 1
+        });
+    }
+
+    /// The run is something that cannot be modelled, for a reason.
+    pub fn refuse(&mut self, why: &str) {
+        self.refused.get_or_insert_with(|| why.to_owned());
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn output(&mut self, unseen: Vec<Unseen>) -> Output {
+        self.settle();
+        Output {
+            schema: SCHEMA.to_owned(),
+            version: VERSION,
+            geometry: self.geometry.clone(),
+            refused: self.refused.clone(),
+            parts: self.parts.clone(),
+            unseen,
+            check: self.check.clone(),
+        }
+    }
+}
+
+const fn counts(part: &mut Part, who: Who) -> &mut Counts {
+    match who {
+        Who::Guest => &mut part.guest,
+        Who::Hypervisor => &mut part.hypervisor,
+    }
+}

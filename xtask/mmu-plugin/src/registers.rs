@@ -1,0 +1,42 @@
+//! The vCPU's registers, by name.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use crate::qemu::{self, Reader, Register};
+
+/// All registers.
+pub(crate) struct Registers {
+    handles: BTreeMap<String, *mut Register>,
+    reader: RefCell<Reader>,
+}
+
+impl Registers {
+    /// Those of the vCPU on whose thread this is called.
+    pub(crate) fn of_this_vcpu() -> Self {
+        let mut handles = BTreeMap::new();
+        for (name, handle) in qemu::registers() {
+            handles.entry(name).or_insert(handle);
+        }
+        Self { handles, reader: RefCell::new(Reader::new()) }
+    }
+
+    /// The register of that name, if the vCPU has it.
+    pub(crate) fn handle(&self, name: &str) -> Option<Handle> {
+        self.handles.get(name).copied().map(Handle)
+    }
+
+    /// The register of that name.
+    pub(crate) fn want(&self, name: &str) -> Result<Handle, String> {
+        self.handle(name).ok_or_else(|| format!("the emulator does not show the register {name}"))
+    }
+
+    /// What is in a register.
+    pub(crate) fn read(&self, register: Handle) -> u64 {
+        self.reader.borrow_mut().read(register.0)
+    }
+}
+
+/// A register.
+#[derive(Clone, Copy)]
+pub(crate) struct Handle(*mut Register);

@@ -1,0 +1,349 @@
+//! A run, from the emulator's calls to the model.
+//!
+//! *Fetches.* Every block is entered with a number for its page and mode in hand. Translated code compares it with
+//! the one of the block before, so that only a move to another page or mode costs a call. Whatever changes
+//! translation spoils the number that is compared with, and the next block calls.
+//!
+//! *Data.* Each access calls, when it was made. One that failed does not, and so no failed walk is counted.
+//!
+//! *Control.* Instructions that change translation, or forget some, call before they are executed; all of them end
+//! their block. Whether they trapped instead shows when the next block begins.
+
+use std::ffi::{c_uint, c_void};
+
+use mmu_model::architecture::Context;
+use mmu_model::config::Config;
+use mmu_model::counts::{Output, Unseen};
+use mmu_model::mmu::Access;
+use mmu_model::session::{Session, Who};
+use paging::addr::{Hpa, PAGE_SHIFT, PAGE_SIZE};
+
+use crate::qemu::{self, AccessInfo, Block, Counter};
+use crate::ram::Ram;
+use crate::registers::Registers;
+use crate::target::{Effect, Machine, Mode, Pending, Seen, Target};
+
+/// The number of no block.
+const SPOILED: u64 = u64::MAX;
+/// An access that begins before this many bytes from its page's end is in one page: none is longer.
+const LONGEST_ACCESS: u64 = 64;
+
+/// A run.
+pub(crate) struct Run<T: Target> {
+    session: Session<T::Architecture>,
+    target: T,
+    machine: Machine,
+    hypervisor: bool,
+    /// What translated code counts: the number of the block at hand, then what is not modelled.
+    counter: Counter,
+    /// The first of those.
+    block: *mut u64,
+    mode: Mode,
+    /// What is in force in either mode, as long as that is known.
+    contexts: [Option<Context<T::Architecture>>; 2],
+    pending: Option<Pending>,
+    /// The page of the last fetch, and where the model found it.
+    page: u64,
+    reached: Option<Hpa>,
+}
+
+/// A block of translated code.
+struct BlockSite<T: Target> {
+    run: *mut Run<T>,
+    mode: Mode,
+    number: u64,
+    /// Its virtual address when it was translated.
+    start: u64,
+    /// Where it begins in the emulator's memory.
+    host: Option<usize>,
+    is_left_to: bool,
+}
+
+/// What a block's instruction does.
+enum Deed<T: Target> {
+    /// It goes on in the next page.
+    Crosses,
+    /// Something that changes translation.
+    Action(T::Action),
+}
+
+/// An instruction of translated code.
+struct InstructionSite<T: Target> {
+    run: *mut Run<T>,
+    /// Bytes from its page's start.
+    offset: u64,
+    length: u64,
+    deed: Deed<T>,
+}
+
+/// Gives something to translated code for good.
+fn keep<S>(site: S) -> *mut c_void {
+    Box::into_raw(Box::new(site)).cast()
+}
+
+impl<T: Target> Run<T> {
+    /// The run of a vCPU that is about to begin, on its thread.
+    pub(crate) fn new(config: &Config) -> Result<Self, String> {
+        let registers = Registers::of_this_vcpu();
+        let target = T::new(&registers)?;
+        let counter = Counter::with(T::COUNTED.len());
+        Ok(Self {
+            session: Session::new(config),
+            target,
+            machine: Machine { registers, ram: Ram::find(&config.ram)? },
+            hypervisor: config.hypervisor,
+            counter,
+            block: counter.place(),
+            mode: Mode::Host,
+            contexts: [None; 2],
+            pending: None,
+            page: SPOILED,
+            reached: None,
+        })
+    }
+
+    /// Adds calls to a block that is translated.
+    pub(crate) fn translate(&mut self, block: &mut Block) {
+        let run: *mut Self = self;
+        let Some(first) = block.instructions().next() else { return };
+        let (start, host) = (first.virtual_address(), first.host_address());
+        let mode = match self.target.mode(&self.machine, host) {
+            Ok(mode) => mode,
+            Err(why) => return self.session.refuse(&why),
+        };
+        for instruction in block.instructions() {
+            let (bytes, length) = instruction.bytes();
+            let offset = instruction.virtual_address() & (PAGE_SIZE - 1);
+            let site = |deed| InstructionSite { run, offset, length: length as u64, deed };
+            // SAFETY: the run lives until the emulator ends.
+            unsafe { instruction.at_accesses(loaded::<T>, stored::<T>, run.cast()) };
+            if offset + instruction.length() as u64 > PAGE_SIZE {
+                let site = keep(site(Deed::Crosses));
+                // SAFETY: the site is a `InstructionSite<T>`, kept for good.
+                unsafe { instruction.at_execution(executed::<T>, site) };
+            }
+            match self.target.look(&bytes[..length], instruction.host_address()) {
+                None => {}
+                Some(Seen::Counted(place)) => instruction.count(self.counter.behind(place)),
+                Some(Seen::Action(action)) => {
+                    let site = keep(site(Deed::Action(action)));
+                    // SAFETY: the site is a `InstructionSite<T>`, kept for good.
+                    unsafe { instruction.at_execution(executed::<T>, site) };
+                }
+            }
+        }
+        let number = start >> PAGE_SHIFT << 1 | u64::from(mode == Mode::Guest);
+        let is_left_to = self.target.is_left_to(host);
+        let site = keep(BlockSite { run, mode, number, start, host, is_left_to });
+        if is_left_to || self.session.is_checked() {
+            // SAFETY: the site is a `BlockSite<T>`, kept for good.
+            unsafe { block.at_execution(entered::<T>, site) };
+        } else {
+            let counter = self.counter;
+            // SAFETY: as above.
+            unsafe { block.at_execution_unless(counter, number, entered::<T>, site) };
+        }
+    }
+
+    /// The next block calls, whichever it is.
+    fn spoil(&mut self) {
+        self.set_block(SPOILED);
+    }
+
+    fn set_block(&mut self, number: u64) {
+        // SAFETY: the place is the vCPU's, and its thread is the one that is here.
+        unsafe { self.block.write(number) };
+    }
+
+    fn enter_block(&mut self, block: &BlockSite<T>) {
+        let pc = self.machine.registers.read(self.target.pc());
+        if let Some(pending) = self.pending.take()
+            && self.target.was_executed(&pending, &self.machine, block.mode, pc)
+        {
+            self.session.forget(&pending.forget);
+        }
+        if block.is_left_to {
+            self.target.left();
+        }
+        self.set_block(block.number);
+        let moved = self.enter_mode(block.mode);
+        let at = self.target.virtual_address(block.mode, pc, block.start);
+        let page = at >> PAGE_SHIFT;
+        let emulated = block.host.and_then(|host| self.machine.ram.physical(host));
+        if moved || page != self.page {
+            self.page = page;
+            let ram = &self.machine.ram;
+            self.reached = self.session.access(ram, Access::Fetch, at, emulated);
+        } else {
+            let here = self.reached.map(|reached| {
+                Hpa::from_bits(reached.frame().start().bits() | at & (PAGE_SIZE - 1))
+            });
+            self.session.compare(Access::Fetch, at, [here; 2], emulated);
+        }
+    }
+
+    /// Sees that what is in force in `mode` is, and says whether that is another than before.
+    fn enter_mode(&mut self, mode: Mode) -> bool {
+        let known = self.contexts[mode as usize];
+        if mode == self.mode && known.is_some() {
+            return false;
+        }
+        let who = match mode {
+            Mode::Host if self.hypervisor => Who::Hypervisor,
+            _ => Who::Guest,
+        };
+        let context = known.or_else(|| match self.target.in_force(&self.machine, mode) {
+            Ok((context, forget)) => {
+                if let Some(forget) = forget {
+                    self.session.forget(&forget);
+                }
+                Some(context)
+            }
+            Err(why) => {
+                self.session.refuse(&why);
+                None
+            }
+        });
+        if let Some(context) = context {
+            self.session.enter(who, context);
+            self.mode = mode;
+            self.contexts[mode as usize] = Some(context);
+        }
+        true
+    }
+
+    fn execute(&mut self, site: &InstructionSite<T>) {
+        let at = self.page << PAGE_SHIFT | site.offset;
+        let action = match site.deed {
+            Deed::Action(action) => action,
+            Deed::Crosses => {
+                self.page += 1;
+                let next = self.page << PAGE_SHIFT;
+                self.reached = self.session.access(&self.machine.ram, Access::Fetch, next, None);
+                return self.spoil();
+            }
+        };
+        let effect = self.target.execute(action, &self.machine);
+        let Effect { phase, forget, forget_now, changes, refuse } = effect;
+        if let Some(halves) = phase {
+            self.session.phase(&name(halves));
+        }
+        if let Some(forget) = forget_now {
+            self.session.forget(&forget);
+        }
+        if let Some(why) = refuse {
+            self.session.refuse(&why);
+        }
+        for &mode in changes {
+            self.contexts[mode as usize] = None;
+        }
+        self.pending = forget.map(|forget| Pending { at, behind: at + site.length, forget });
+        if !changes.is_empty() || self.pending.is_some() {
+            self.spoil();
+        }
+    }
+
+    #[cold]
+    fn data(&mut self, access: Access, info: AccessInfo, at: u64) {
+        let checked = self.session.is_checked();
+        let physical =
+            |at| if checked { qemu::physical(info, at).map(Hpa::from_bits) } else { None };
+        let ram = &self.machine.ram;
+        self.session.access(ram, access, at, physical(at));
+        let last = at.wrapping_add(qemu::size(info) - 1);
+        if at >> PAGE_SHIFT != last >> PAGE_SHIFT {
+            let next = last & !(PAGE_SIZE - 1);
+            self.session.access(ram, access, next, physical(next));
+        }
+    }
+
+    /// What was counted.
+    pub(crate) fn output(&mut self) -> Output {
+        let counted = T::COUNTED.iter().enumerate().map(|(place, what)| {
+            // SAFETY: the vCPU, whose place it is, does not run any more.
+            let count = unsafe { self.counter.behind(place).place().read() };
+            Unseen { what: (*what).to_owned(), count: Some(count) }
+        });
+        let uncounted =
+            T::UNCOUNTED.iter().map(|what| Unseen { what: (*what).to_owned(), count: None });
+        self.session.output(counted.chain(uncounted).collect())
+    }
+}
+
+/// The name of a phase.
+fn name(halves: [u64; 2]) -> String {
+    let bytes = halves.iter().flat_map(|half| half.to_le_bytes());
+    bytes
+        .take_while(|byte| *byte != 0)
+        .map(|byte| if byte.is_ascii_graphic() { char::from(byte) } else { '?' })
+        .collect()
+}
+
+/// A block begins.
+///
+/// # Safety
+///
+/// `data` is a `BlockSite<T>` whose run nobody uses.
+unsafe extern "C" fn entered<T: Target>(_vcpu: c_uint, data: *mut c_void) {
+    // SAFETY: by the caller.
+    let site = unsafe { &*data.cast::<BlockSite<T>>() };
+    // SAFETY: by the caller: QEMU makes one call after another.
+    let run = unsafe { &mut *site.run };
+    run.enter_block(site);
+}
+
+/// An instruction is about to be executed.
+///
+/// # Safety
+///
+/// `data` is an `InstructionSite<T>` whose run nobody uses.
+unsafe extern "C" fn executed<T: Target>(_vcpu: c_uint, data: *mut c_void) {
+    // SAFETY: by the caller.
+    let site = unsafe { &*data.cast::<InstructionSite<T>>() };
+    // SAFETY: by the caller.
+    let run = unsafe { &mut *site.run };
+    run.execute(site);
+}
+
+/// A load was made.
+///
+/// # Safety
+///
+/// `data` is a `Run<T>` that nobody uses.
+unsafe extern "C" fn loaded<T: Target>(
+    _vcpu: c_uint,
+    info: AccessInfo,
+    at: u64,
+    data: *mut c_void,
+) {
+    // SAFETY: by the caller.
+    unsafe { accessed::<T>(Access::Load, info, at, data) };
+}
+
+/// A store was made.
+///
+/// # Safety
+///
+/// As of [`loaded`].
+unsafe extern "C" fn stored<T: Target>(
+    _vcpu: c_uint,
+    info: AccessInfo,
+    at: u64,
+    data: *mut c_void,
+) {
+    // SAFETY: by the caller.
+    unsafe { accessed::<T>(Access::Store, info, at, data) };
+}
+
+/// # Safety
+///
+/// As of [`loaded`].
+#[inline(always)]
+unsafe fn accessed<T: Target>(access: Access, info: AccessInfo, at: u64, data: *mut c_void) {
+    // SAFETY: by the caller.
+    let run = unsafe { &mut *data.cast::<Run<T>>() };
+    let in_one_page = at & (PAGE_SIZE - 1) <= PAGE_SIZE - LONGEST_ACCESS;
+    if !(in_one_page && run.session.repeats(access == Access::Store, at)) {
+        run.data(access, info, at);
+    }
+}
