@@ -10,6 +10,9 @@ pub(super) const EQUAL: &str = "Both cost the same at every size.";
 /// And what is added where they meet at some size.
 pub(super) const SAME: &str = "At some they cost the same.";
 
+/// The share of a cost below which a difference is none: no model is better than that.
+const NEAR: f64 = 0.01;
+
 /// What things cost, in cycles.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Costs {
@@ -74,6 +77,13 @@ impl Step {
         self.costs[0] - self.costs[1]
     }
 
+    /// Whether shadow paging is what costs less; nothing where the costs are the same.
+    fn shadow_wins(&self) -> Option<bool> {
+        let [nested, shadow] = self.costs;
+        let gap = self.gap();
+        (gap.abs() > NEAR * nested.max(shadow)).then_some(gap > 0.0)
+    }
+
     /// Its row of the table.
     pub(super) fn figures(&self) -> impl Iterator<Item = String> {
         let modes = self.counts.into_iter().zip(self.costs).flat_map(|(counts, cost)| {
@@ -89,14 +99,10 @@ pub(super) fn crossings(steps: &[Step]) -> Vec<Crossing> {
     let mut found = Vec::new();
     let mut shadow_wins = None;
     for (place, step) in steps.iter().enumerate() {
-        let gap = step.gap();
-        if gap == 0.0 {
-            continue;
-        }
-        let to_shadow = gap > 0.0;
+        let Some(to_shadow) = step.shadow_wins() else { continue };
         if shadow_wins == Some(!to_shadow) {
             let before = &steps[place - 1];
-            let share = before.gap() / (before.gap() - gap);
+            let share = (before.gap() / (before.gap() - step.gap())).clamp(0.0, 1.0);
             let between = |from: f64, to: f64| from + share * (to - from);
             found.push(Crossing {
                 size: between(before.size, step.size),
@@ -113,11 +119,11 @@ pub(super) fn crossings(steps: &[Step]) -> Vec<Crossing> {
 pub(super) fn says(steps: &[Step], crossings: &[Crossing]) -> Option<String> {
     steps.first()?;
     if crossings.is_empty() {
-        let Some(step) = steps.iter().find(|step| step.gap() != 0.0) else {
+        let Some(to_shadow) = steps.iter().find_map(Step::shadow_wins) else {
             return Some(EQUAL.to_owned());
         };
-        let wins = if step.gap() > 0.0 { LESS } else { NESTED };
-        let meet = steps.iter().any(|step| step.gap() == 0.0);
+        let wins = if to_shadow { LESS } else { NESTED };
+        let meet = steps.iter().any(|step| step.shadow_wins().is_none());
         return Some(if meet { format!("{wins} {SAME}") } else { wins.to_owned() });
     }
     let mut ranges = Vec::new();
@@ -204,6 +210,16 @@ mod tests {
             "Shadow paging costs less from 4 MiB on."
         );
         assert_eq!(said(&[[1.0, 2.0], meet, [1.0, 2.0]]), format!("{NESTED} {SAME}"));
+    }
+
+    #[test]
+    fn what_differs_by_next_to_nothing_is_the_same() {
+        let (above, below) = ([9.0, 8.95], [9.0, 9.05]);
+        assert_eq!(said(&[above, below, above]), EQUAL);
+        assert_eq!(
+            said(&[above, [1.0, 2.0], above, [2.0, 1.0]]),
+            "Shadow paging costs less from 4 MiB on."
+        );
     }
 
     #[test]

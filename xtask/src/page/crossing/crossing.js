@@ -51,7 +51,10 @@
       const counts = [nested, same].map(({ instructions, exits, reads }) => [instructions, exits, reads[settings.cached]]);
       const costs = counts.map(([instructions, exits, reads]) => instructions * settings.instruction
         + exits * settings.exit + reads * settings.read);
-      return [{ size: Math.log2(nested.pages * 4096), counts, costs, gap: costs[0] - costs[1] }];
+      const gap = costs[0] - costs[1];
+      // Whether shadow paging is what costs less; nothing where the costs are the same, or nearly so.
+      const toShadow = Math.abs(gap) > 0.01 * Math.max(...costs) ? gap > 0 : null;
+      return [{ size: Math.log2(nested.pages * 4096), counts, costs, gap, toShadow }];
     });
   }
 
@@ -59,11 +62,11 @@
     const found = [];
     let shadowWins = null;
     steps.forEach((step, place) => {
-      if (step.gap === 0) return;
-      const toShadow = step.gap > 0;
+      const { toShadow } = step;
+      if (toShadow === null) return;
       if (shadowWins === !toShadow) {
         const before = steps[place - 1];
-        const share = before.gap / (before.gap - step.gap);
+        const share = Math.min(Math.max(before.gap / (before.gap - step.gap), 0), 1);
         const between = (from, to) => from + share * (to - from);
         const [size, cost] = [between(before.size, step.size), between(before.costs[0], step.costs[0])];
         found.push({ size, cost, toShadow });
@@ -76,11 +79,11 @@
   function says(steps, crossings) {
     if (steps.length === 0) return "There are no figures for these settings.";
     if (crossings.length === 0) {
-      const step = steps.find((step) => step.gap !== 0);
+      const step = steps.find(({ toShadow }) => toShadow !== null);
       if (!step) return "Both cost the same at every size.";
-      const wins = step.gap > 0 ? "Shadow paging costs less at every size."
+      const wins = step.toShadow ? "Shadow paging costs less at every size."
         : "There is no crossing: nested paging costs less at every size.";
-      return steps.some((step) => step.gap === 0) ? `${wins} At some they cost the same.` : wins;
+      return steps.some(({ toShadow }) => toShadow === null) ? `${wins} At some they cost the same.` : wins;
     }
     const ranges = crossings.flatMap(({ size, toShadow }, place) => {
       const next = crossings[place + 1];

@@ -21,7 +21,7 @@ const ROWS: [(&str, &str); 4] = [
     ("mixed-1024", "mixed-1024: a change in 1,024 accesses"),
 ];
 /// The row and the block that are shown at first, if they are there.
-const FIRST: (&str, u32) = ("mixed-1024", 21);
+const FIRST: (&str, u32) = ("mixed-1024", 12);
 /// Bytes of a page, which sizes are counted in.
 const PAGE: f64 = 4096.0;
 

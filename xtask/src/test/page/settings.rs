@@ -12,7 +12,7 @@ const PLACES: [&str; 3] = ["#crossing-answer", "#crossing-drawing", "#crossing t
 /// The names of controls and their values, step by step. What is set stays set.
 const STEPS: [&[(&str, &str)]; 10] = [
     &[],
-    &[("block", "12")],
+    &[("block", "21")],
     &[("block", "30"), ("row", "mixed-64")],
     &[("cached", "0")],
     // An exit costs something else there, since nobody has said what it costs.
