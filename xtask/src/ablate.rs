@@ -39,7 +39,7 @@ pub(crate) fn run(options: &cli::Ablate) -> Result<u8> {
         file.display(),
         file.with_extension("json").display()
     );
-    results::check_writable(&file)?;
+    results::check_writable(&file, "--out")?;
     let archs = if options.arch.is_empty() { Arch::ALL.to_vec() } else { options.arch.clone() };
     let mut labs = Vec::new();
     for arch in archs {

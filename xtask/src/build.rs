@@ -4,6 +4,7 @@
 //! and one compiled `core`. Cargo leaves whichever it built last under the same name; each is copied
 //! to a name of its own.
 
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -14,11 +15,13 @@ use paging::switch::{Switch, SwitchSet, Switches as _};
 use crate::arch::Arch;
 use crate::cli::{self, Paging, Probes, What};
 use crate::progress::Step;
-use crate::toolchain::Toolchain;
+use crate::toolchain::{Toolchain, host_cargo};
 use crate::{paths, process, setup};
 
 /// The folder under guests/ that is no guest: what they are made with.
 const RUNTIME: &str = "rt";
+/// The package of the model's plugin for QEMU.
+const PLUGIN: &str = "mmu-plugin";
 
 /// One of the hypervisor's variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +112,15 @@ pub(crate) fn guests(toolchain: &Toolchain, arch: Arch, names: &[&str]) -> Resul
     };
     compile(&mut cargo, &what)?;
     Ok(names.iter().map(|name| built(arch, name)).collect())
+}
+
+/// Builds the model's plugin, for this computer, and returns its file.
+pub(crate) fn plugin() -> Result<PathBuf> {
+    let mut cargo = host_cargo();
+    cargo.args(["build", "--release", "--package", PLUGIN]);
+    compile(&mut cargo, "the model of the MMU")?;
+    let library = format!("{DLL_PREFIX}{}{DLL_SUFFIX}", PLUGIN.replace('-', "_"));
+    Ok(paths::target().join("release").join(library))
 }
 
 /// The guests of this tree, by name.

@@ -41,7 +41,7 @@ impl Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { block_shift: Block::Middle.shift(), sample: 1 }
+        Self { block_shift: Block::DEFAULT.shift(), sample: 1 }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What may stand on the command line.
 
 mod measure;
+mod mmu;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use paging::switch::{Switch, SwitchSet};
 
 pub(crate) use self::measure::{Ablate, Compare};
+pub(crate) use self::mmu::{Mmu, MmuRun};
 use crate::arch::Arch;
 use crate::computer::{Accel, Model};
 use crate::setup::Install;
@@ -110,6 +112,20 @@ pub(crate) enum Block {
 }
 
 impl Block {
+    /// The one where none is named.
+    pub(crate) const DEFAULT: Self = Self::Middle;
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Page, Self::Middle, Self::Large];
+
+    /// Its name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Page => "4k",
+            Self::Middle => "2m",
+            Self::Large => "1g",
+        }
+    }
+
     /// log2 of its bytes.
     pub(crate) const fn shift(self) -> u32 {
         match self {
@@ -185,7 +201,7 @@ pub(crate) struct What {
     #[arg(long, value_name = "FILE")]
     pub(crate) machine: Option<PathBuf>,
     /// The largest block that maps guest RAM.
-    #[arg(long, value_enum, default_value = "2m")]
+    #[arg(long, value_enum, default_value_t = Block::DEFAULT)]
     pub(crate) block: Block,
     /// What the hypervisor records.
     #[arg(long, value_enum, default_value = "full")]
@@ -235,6 +251,9 @@ pub(crate) struct How {
     /// Wait for a debugger before the first instruction.
     #[arg(long)]
     pub(crate) debug: bool,
+    /// Whether its MMU is modelled.
+    #[command(flatten)]
+    pub(crate) mmu: MmuRun,
 }
 
 /// Options of `cargo xtask qemu`.

@@ -55,7 +55,8 @@ pub(crate) fn run(options: &Compare) -> Result<u8> {
             make_room(&folder)?;
             let file = folder.join(RESULTS);
             let timeout = Duration::from_secs(options.timeout);
-            let results = measure::all(&plan, options.set_up.install(), timeout, &file)?;
+            let results =
+                measure::all(&plan, asked.wish(), options.set_up.install(), timeout, &file)?;
             if !results.cells.is_empty() {
                 println!("saved as {}", file.display());
                 let page = folder.join(PAGE);
@@ -80,7 +81,7 @@ pub(crate) fn run(options: &Compare) -> Result<u8> {
 /// Sees that files can be written to a folder, and keeps the results that are there.
 fn make_room(folder: &Path) -> Result<()> {
     let file = folder.join(RESULTS);
-    results::check_writable(&file)?;
+    results::check_writable(&file, "--out")?;
     if file.is_file() {
         let before = folder.join(BEFORE);
         fs::copy(&file, &before).with_context(|| format!("cannot write {}", before.display()))?;

@@ -24,6 +24,7 @@ pub(crate) use self::interrupt::{Running, STATUS as INTERRUPTED, seen as interru
 pub(crate) use self::qemu::machine;
 use self::stream::Splitter;
 use crate::computer::{Computer, Program};
+use crate::mmu::Modelling;
 use crate::progress::Step;
 use crate::setup::emulator::Emulator;
 
@@ -73,6 +74,8 @@ pub(crate) struct Boot<'a> {
     pub(crate) timeout: Option<Duration>,
     /// Whether the console goes to the standard output as it comes.
     pub(crate) echo: bool,
+    /// The model of the run; under QEMU alone.
+    pub(crate) model: Option<&'a Modelling<'a>>,
 }
 
 /// Why a run ended.

@@ -13,11 +13,12 @@ use serde::{Deserialize, Serialize};
 use crate::arch::Arch;
 use crate::build::{self, Variant};
 use crate::bundle::Settings;
-use crate::cli::{Paging, Probes};
+use crate::cli::{Block, Paging, Probes};
 use crate::computer::{Computer, Model, Program};
 use crate::emu::{self, Boot, Medium, Ran};
 use crate::kernel::Kernel;
 use crate::manifest::Machine;
+use crate::mmu::Modelling;
 use crate::report::Report;
 use crate::results::{EmulatorVersion, Tools};
 use crate::setup::emulator::{self, Emulator};
@@ -112,8 +113,28 @@ pub(crate) struct Run<'a> {
     pub(crate) probes: Probes,
     /// Which steps of shadow paging there are.
     pub(crate) switches: SwitchSet,
+    /// The largest block that maps guest RAM.
+    pub(crate) block: Block,
     /// When it is stopped.
     pub(crate) timeout: Duration,
+    /// Its model.
+    pub(crate) model: Option<&'a Modelling<'a>>,
+}
+
+impl<'a> Run<'a> {
+    /// The usual: the manifest's arguments, the default steps and blocks, nothing recorded or modelled.
+    pub(crate) const fn usual(place: Place, guest: &'a str, timeout: Duration) -> Self {
+        Self {
+            place,
+            guest,
+            arguments: None,
+            probes: Probes::Off,
+            switches: SwitchSet::DEFAULT,
+            block: Block::DEFAULT,
+            timeout,
+            model: None,
+        }
+    }
 }
 
 /// What a lab is to have.
@@ -227,8 +248,8 @@ impl Lab {
         let kernel = match mode {
             Mode::Native => Kernel::native(image.clone(), &machine),
             Mode::Under(paging) => {
-                let settings = Settings::default();
-                let Run { probes, switches, .. } = *run;
+                let Run { probes, switches, block, .. } = *run;
+                let settings = Settings { block_shift: block.shift(), ..Settings::default() };
                 let hypervisor =
                     self.variant(Variant { arch: self.arch, paging, probes, switches })?;
                 Kernel::assemble(hypervisor, computer, &machine, image, settings)?
@@ -245,6 +266,7 @@ impl Lab {
             debug: None,
             timeout: Some(run.timeout),
             echo: false,
+            model: run.model,
         })?;
         let report = Report::parse(&ran.records)?;
         Ok((ran, report))

@@ -28,6 +28,7 @@ mod image;
 mod kernel;
 mod lab;
 mod manifest;
+mod mmu;
 mod multiboot;
 mod page;
 mod parallel;

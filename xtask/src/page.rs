@@ -1,15 +1,19 @@
 //! What `cargo xtask compare` measured, as a page for a browser.
 //!
-//! One file that needs nothing else: no network, no other file, no script. It opens from the disk, and
-//! a browser is told to load nothing. Drawings are SVG in the text ([`svg`]), small ones side by side, so
-//! that the page reads the same on a telephone; each plot has its figures as a table as well, and says
-//! what cannot be concluded from it. `cargo xtask test page` looks at it in a browser.
+//! One file that needs nothing else: no network, no other file. It opens from the disk, and a browser is
+//! told to load nothing, and to run nothing but the [`script`] of the one plot that has controls. Drawings
+//! are SVG in the text ([`svg`]), small ones side by side, so that the page reads the same on a telephone;
+//! each plot has its figures as a table as well, and says what cannot be concluded from it. What a model
+//! says is apart from what was measured. `cargo xtask test page` looks at it all in a browser.
 
 mod cells;
+pub(crate) mod crossing;
 mod html;
+mod model;
 mod papers;
 mod plots;
 mod scale;
+mod script;
 mod svg;
 
 use std::fmt::Write as _;
@@ -29,20 +33,37 @@ pub(crate) const PLOTS: [&str; 6] =
 /// The page of these results.
 pub(crate) fn render(results: &Results) -> String {
     let plots = plots(results);
+    let modelled = [
+        (model::ID, model::TITLE, model::section(results)),
+        (crossing::ID, crossing::TITLE, crossing::section(results)),
+    ];
+    let modelled = modelled.into_iter().filter_map(|(id, title, html)| Some((id, title, html?)));
+    let modelled: Vec<_> = modelled.collect();
+    let is_scripted = modelled.iter().any(|(id, ..)| *id == crossing::ID);
+    let scripts = is_scripted.then(|| format!("; script-src {}", script::source()));
+    let scripts = scripts.unwrap_or_default();
     let mut out = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'{scripts}\">\n\
          <title>{TITLE}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n"
     );
-    header(&mut out, results, &plots);
+    let sections = plots.iter().map(|plot| (plot.id, plot.title));
+    let sections = sections.chain(modelled.iter().map(|(id, title, _)| (*id, *title)));
+    header(&mut out, results, sections);
     out.push_str("<main>\n");
     for plot in &plots {
         out.push_str(&plot.finish());
     }
+    for (.., section) in &modelled {
+        out.push_str(section);
+    }
     out.push_str(papers::section(results).as_deref().unwrap_or_default());
     out.push_str("</main>\n");
     footer(&mut out, results);
+    if is_scripted {
+        out.push_str(&script::element());
+    }
     out + "</body>\n</html>\n"
 }
 
@@ -58,7 +79,11 @@ fn plots(results: &Results) -> Vec<Plot> {
     ]
 }
 
-fn header(out: &mut String, results: &Results, plots: &[Plot]) {
+fn header<'a>(
+    out: &mut String,
+    results: &Results,
+    sections: impl Iterator<Item = (&'a str, &'a str)>,
+) {
     let _ = writeln!(out, "<header>\n<h1>{TITLE}</h1>");
     let _ = writeln!(
         out,
@@ -91,7 +116,7 @@ fn header(out: &mut String, results: &Results, plots: &[Plot]) {
         out.push_str("</ul>\n");
     }
     out.push_str("<nav aria-label=\"Plots\">\n<ul>\n");
-    for Plot { id, title, .. } in plots {
+    for (id, title) in sections {
         let _ = writeln!(out, "<li><a href=\"#{id}\">{}</a></li>", escape(title));
     }
     out.push_str("</ul>\n</nav>\n</header>\n");
@@ -134,6 +159,7 @@ mod tests {
     use super::*;
     use crate::lab::Mode;
     use crate::results::tests::small;
+    use crate::test::page::made_up;
 
     #[test]
     fn the_plots_are_those_that_are_named() {
@@ -146,6 +172,18 @@ mod tests {
         for way in ["://", "src=", "url(", "@import", "<script", "<link"] {
             assert!(!page.contains(way), "{way}");
         }
+    }
+
+    #[test]
+    fn one_script_runs_and_only_where_there_is_something_for_it() {
+        let page = render(&made_up::results());
+        assert!(page.contains(&format!("; script-src {}\">", script::source())));
+        assert_eq!(page.matches("<script>").count(), 1);
+        assert!(!render(&small()).contains("script-src"));
+        let mut results = made_up::results();
+        results.cells.retain(|cell| cell.place.mode == Mode::Native);
+        let page = render(&results);
+        assert!(page.contains("<section id=\"model\"") && !page.contains("script"));
     }
 
     #[test]

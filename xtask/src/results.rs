@@ -16,13 +16,20 @@
 //! Durations belong to a compiler and to an emulator, whose versions therefore stand in the file;
 //! events belong to neither. A reader skips keys that it does not know. A key that is taken away, or
 //! comes to mean something else, makes a new [`VERSION`].
+//!
+//! Beside what was measured, a file can hold what a model says of the same runs: [`Cell::models`], under
+//! the [`Results::geometry`] that they belong to. None of it is an instruction or an event, and none of it
+//! is ever added to one. A file without a model has no such keys.
 
 mod changes;
 mod figures;
 mod file;
+mod modelled;
 mod source;
 mod work;
 
+use mmu_model::counts::Output;
+use mmu_model::geometry::Geometry;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::changes::{Comparison, Figures};
@@ -54,6 +61,9 @@ pub(crate) struct Results {
     pub(crate) switches: Vec<String>,
     /// Whether every cell that was asked for is here, be it a failed one.
     pub(crate) complete: bool,
+    /// The geometry of the model; none where nothing was modelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) geometry: Option<Geometry>,
     /// The cells, in the order in which they ran.
     pub(crate) cells: Vec<Cell>,
 }
@@ -114,6 +124,26 @@ pub(crate) struct Cell {
     pub(crate) printed: u64,
     /// The hypervisor's report; none natively. With probes.
     pub(crate) report: Option<Report>,
+    /// What the model says; probes off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) models: Vec<Modelled>,
+    /// Why there is no model of this cell, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unmodelled: Option<String>,
+}
+
+/// What the model of the MMU says of one run of a guest.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct Modelled {
+    /// The largest block that stage 2 or the nested page tables had, log2 of its bytes; under nested
+    /// paging alone.
+    pub(crate) block: Option<u32>,
+    /// What [`Cell::ran`] is, of this very run.
+    pub(crate) ran: Option<u64>,
+    /// What [`Cell::lines`] are, of this very run.
+    pub(crate) lines: Vec<ResultLine>,
+    /// What was modelled.
+    pub(crate) output: Output,
 }
 
 /// Where a guest ran.
@@ -167,6 +197,7 @@ impl Results {
             tools,
             switches: switches.map(str::to_owned).collect(),
             complete: false,
+            geometry: None,
             cells: Vec::new(),
         }
     }
@@ -185,6 +216,8 @@ impl Cell {
             exits: None,
             printed: 0,
             report: None,
+            models: Vec::new(),
+            unmodelled: None,
         }
     }
 }
@@ -194,6 +227,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::cli::Paging;
     use crate::computer::{Computer, Model};
+    use crate::mmu::tests::small_output;
     use crate::report::small_report;
     use crate::run;
 
@@ -208,6 +242,12 @@ pub(crate) mod tests {
             report,
             ..Cell::new("hello", lab::Place { computer, mode }, "instructions")
         }
+    }
+
+    /// What the model says of a run of it.
+    pub(crate) fn modelled(block: Option<u32>) -> Modelled {
+        let lines = run::results("@ sum row=all ticks=5 sum=7");
+        Modelled { block, ran: Some(200), lines, output: small_output() }
     }
 
     /// Small results: a native cell, one under shadow paging, and one that failed.

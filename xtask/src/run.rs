@@ -1,5 +1,6 @@
 //! `cargo xtask qemu` and `cargo xtask bochs`: one run, from the options to the exit status.
 
+mod modelled;
 mod summary;
 
 use std::fs;
@@ -7,19 +8,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::arch::Arch;
 use crate::build;
 use crate::bundle::Settings;
 use crate::cli::{Bochs, How, Paging, Qemu, What};
 use crate::computer::{Accel, Computer, Program};
-use crate::emu::{self, Boot, Medium, Ran};
+use crate::emu::{self, Boot, Medium};
 use crate::image::Image;
 use crate::kernel::{self, Kernel};
 use crate::manifest::{self, Machine};
+use crate::mmu::{Modelling, Wish};
 use crate::report::Report;
-use crate::setup::emulator::{self, Emulator};
+use crate::setup::emulator;
 use crate::setup::{self, Install, kvm};
 use crate::toolchain::Toolchain;
 use crate::{multiboot, table};
@@ -88,6 +90,10 @@ pub(crate) fn qemu(options: &Qemu) -> Result<u8> {
         }
         (Arch::X86_64, accel) => Computer::Q35(accel),
     };
+    ensure!(
+        options.accel == Accel::Tcg || !options.how.mmu.is_asked_for(),
+        "--mmu-model sees only what QEMU executes itself: leave --accel kvm out"
+    );
     run(computer, &options.how)
 }
 
@@ -96,12 +102,21 @@ pub(crate) fn bochs(options: &Bochs) -> Result<u8> {
     if options.how.debug {
         bail!("Bochs serves no debugger: use `cargo xtask qemu --arch x86_64 --debug`");
     }
+    if options.how.mmu.is_asked_for() {
+        bail!(
+            "Bochs has no plugins, so there is no model: use `cargo xtask qemu --arch x86_64 --mmu-model`"
+        );
+    }
     run(Computer::Bochs(options.cpu), &options.how)
 }
 
 fn run(computer: Computer, options: &How) -> Result<u8> {
     let plan = plan(computer.arch(), &options.what)?;
     plan.check_image(computer, options.native)?;
+    let wish = Wish::of_run(&options.mmu, computer.arch())?;
+    if let Some(file) = &options.mmu.mmu_json {
+        crate::results::check_writable(file, "--mmu-json")?;
+    }
     match options.native {
         true => kernel::check_memory(computer, plan.machine.memory)?,
         false => kernel::host_memory(computer, plan.machine.memory).map(drop)?,
@@ -113,6 +128,9 @@ fn run(computer: Computer, options: &How) -> Result<u8> {
     setup::ensure(&setup::needs_of(computer), install)?;
     let emulator = emulator::look(computer.program()).map_err(|why| anyhow!(why))?;
     let made = make(computer, options, &plan, install)?;
+    let plugin = wish.as_ref().map(|_| build::plugin()).transpose()?;
+    let modelling = wish.as_ref().zip(plugin.as_deref());
+    let modelling = modelling.map(|(wish, plugin)| Modelling::new(wish, plugin)).transpose()?;
     let default = (!options.debug).then_some(TIMEOUT);
     let boot = Boot {
         computer,
@@ -125,6 +143,7 @@ fn run(computer: Computer, options: &How) -> Result<u8> {
         debug: options.debug.then_some(made.symbols.as_path()),
         timeout: options.timeout.or(default).map(Duration::from_secs),
         echo: true,
+        model: modelling.as_ref(),
     };
     let ran = emu::boot(&boot)?;
     let report = Report::parse(&ran.records)?;
@@ -133,10 +152,24 @@ fn run(computer: Computer, options: &How) -> Result<u8> {
     } else if !options.native {
         print!("{}", table::render(&report));
     }
-    let status = summary::conclude(options.native, plan.guest.is_none(), &ran, &report);
+    let mut status = summary::conclude(options.native, plan.guest.is_none(), &ran, &report);
+    let model = match &modelling {
+        Some(modelling) => modelled::conclude(modelling, options, &mut status)?,
+        None => None,
+    };
     if let Some(file) = &options.json {
         let compiler = made.toolchain.map(|toolchain| toolchain.compiler.version);
-        write_json(file, &emulator, compiler.as_deref(), &ran, &report, status)?;
+        let mut whole = json!({
+            "tools": { "emulator": emulator.version, "compiler": compiler },
+            "status": status,
+            "results": results(&ran.console),
+            "report": report,
+            "records": ran.records,
+        });
+        if let Some(model) = model {
+            whole["model"] = json!(model);
+        }
+        write_json(file, &whole)?;
     }
     Ok(status)
 }
@@ -207,21 +240,7 @@ fn make(computer: Computer, options: &How, plan: &Plan, install: Install) -> Res
     Ok(Made { kernel, symbols: hypervisor, toolchain: Some(toolchain) })
 }
 
-fn write_json(
-    file: &Path,
-    emulator: &Emulator,
-    compiler: Option<&str>,
-    ran: &Ran,
-    report: &Report,
-    status: u8,
-) -> Result<()> {
-    let whole = json!({
-        "tools": { "emulator": emulator.version, "compiler": compiler },
-        "status": status,
-        "results": results(&ran.console),
-        "report": report,
-        "records": ran.records,
-    });
-    let text = serde_json::to_string_pretty(&whole)? + "\n";
+fn write_json(file: &Path, whole: &Value) -> Result<()> {
+    let text = serde_json::to_string_pretty(whole)? + "\n";
     fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }

@@ -10,7 +10,8 @@ mod deeds;
 mod discs;
 mod images;
 mod input;
-mod page;
+mod model;
+pub(crate) mod page;
 mod runs;
 mod tally;
 mod whole;
@@ -53,6 +54,7 @@ pub(crate) fn run(options: &cli::Test) -> Result<u8> {
     tally.case("tidy: no machine paths", tidy::no_machine_paths);
     input::all(&mut tally)?;
     compare::inputs(&mut tally)?;
+    model::inputs(&mut tally)?;
     compare::all(&mut tally);
     page::all(&mut tally);
     let mut computed = Vec::new();
@@ -65,6 +67,7 @@ pub(crate) fn run(options: &cli::Test) -> Result<u8> {
                 if *arch == Arch::X86_64 {
                     discs::all(&mut tally, &lab)?;
                 }
+                model::all(&mut tally, &lab);
                 computed.push(runs::all(&mut tally, &lab));
             }
             Err(error) => tally.fail(&format!("build, {}", arch.name()), &format!("{error:#}")),

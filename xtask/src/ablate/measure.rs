@@ -59,8 +59,7 @@ struct Bench<'a> {
 impl Bench<'_> {
     fn run(&self, mode: Mode, probes: Probes, switches: SwitchSet) -> Result<(u64, Report)> {
         let place = Place { computer: self.computer, mode };
-        let (guest, timeout) = (self.guest, self.timeout);
-        let run = Run { place, guest, arguments: None, probes, switches, timeout };
+        let run = Run { probes, switches, ..Run::usual(place, self.guest, self.timeout) };
         let (ran, report) = self.lab.complete(&run)?;
         let total = Told::on(&ran.console).ran;
         Ok((total.context("the guest did not tell how long it ran")?, report))

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use paging::switch::SwitchSet;
 use serde_json::{Value, json};
 
 use crate::cli::{Paging, Probes};
@@ -173,8 +172,7 @@ impl Figures {
 fn measure(lab: &Lab, work: &'static str, place: Place, probes: Probes) -> Result<Measured> {
     let (guest, arguments) =
         work.split_once(' ').map_or((work, None), |(guest, arguments)| (guest, Some(arguments)));
-    let switches = SwitchSet::DEFAULT;
-    let run = Run { place, guest, arguments, probes, switches, timeout: TIMEOUT };
+    let run = Run { arguments, probes, ..Run::usual(place, guest, TIMEOUT) };
     let (ran, report) = lab.complete(&run)?;
     let again = probes == Probes::Full;
     let different_lines =

@@ -1,27 +1,32 @@
 //! Running what is planned.
 
+mod modelled;
+
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use paging::switch::{Switch, SwitchSet};
 
+use self::modelled::Model;
 use super::plan::Job;
 use crate::arch::Arch;
 use crate::cli::Probes;
 use crate::lab::{self, Lab, Mode, Order, Run};
+use crate::mmu::Wish;
 use crate::progress::Step;
 use crate::results::{Cell, Results, Source, Status};
 use crate::run::Told;
 use crate::setup::{self, Install};
-use crate::{emu, golden};
+use crate::{build, emu, golden};
 
 /// What durations must be counted in: two runs of one build are then the same.
 const UNIT: &str = "instructions";
 
-/// Measures all cells, one after another, and writes the file after each.
+/// Measures all cells, one after another, and models them if there is a `wish`. The file is written after each.
 pub(super) fn all(
     plan: &[Job],
+    wish: Option<&Wish>,
     install: Install,
     timeout: Duration,
     file: &Path,
@@ -31,6 +36,11 @@ pub(super) fn all(
         labs.extend(lab(arch, plan, install)?);
     }
     ensure!(!labs.is_empty(), lab::NOWHERE);
+    let plugin = wish.map(|_| build::plugin()).transpose()?;
+    let model = wish.zip(plugin.as_deref()).map(|(wish, plugin)| Model { wish, plugin });
+    if let Some(model) = model {
+        labs.iter().try_for_each(|lab| model.try_out(lab))?;
+    }
     let of = |job: &Job| labs.iter().find(|lab| lab.has(job.place.computer));
     let jobs: Vec<_> = plan.iter().filter_map(|job| Some((job, of(job)?))).collect();
     let mut results = Results::new(
@@ -38,12 +48,13 @@ pub(super) fn all(
         labs.iter().map(Lab::tools).collect(),
         SwitchSet::DEFAULT.iter().map(Switch::name),
     );
+    results.geometry = wish.map(|wish| wish.geometry.clone());
     let _running = emu::Running::begin()?;
     for (index, (job, lab)) in jobs.iter().enumerate() {
         let mut cell = Cell::new(&job.guest, job.place, UNIT);
         let _step =
             Step::begin(format!("measuring {} of {}: {}", index + 1, jobs.len(), cell.name()));
-        let result = measure(lab, job, timeout, &mut cell);
+        let result = measure(lab, job, timeout, model, &mut cell);
         if emu::interrupted() {
             break;
         }
@@ -83,20 +94,19 @@ fn lab(arch: Arch, plan: &[Job], install: Install) -> Result<Option<Lab>> {
 }
 
 /// Fills a cell in, as far as it goes.
-fn measure(lab: &Lab, job: &Job, timeout: Duration, cell: &mut Cell) -> Result<()> {
+fn measure(
+    lab: &Lab,
+    job: &Job,
+    timeout: Duration,
+    model: Option<Model<'_>>,
+    cell: &mut Cell,
+) -> Result<()> {
     let complete = |probes: Probes| {
-        lab.complete(&Run {
-            place: job.place,
-            guest: &job.guest,
-            arguments: None,
-            probes,
-            switches: SwitchSet::DEFAULT,
-            timeout,
-        })
-        .with_context(|| format!("with probes {}", probes.name()))
+        lab.complete(&Run { probes, ..Run::usual(job.place, &job.guest, timeout) })
+            .with_context(|| format!("with probes {}", probes.name()))
     };
-    let (ran, _) = complete(Probes::Off)?;
-    let told = Told::on(&ran.console);
+    let (plain, _) = complete(Probes::Off)?;
+    let told = Told::on(&plain.console);
     (cell.ran, cell.lines) = (told.ran, told.lines);
     if let Mode::Under(_) = job.place.mode {
         let (ran, report) = complete(Probes::Full)?;
@@ -106,5 +116,5 @@ fn measure(lab: &Lab, job: &Job, timeout: Duration, cell: &mut Cell) -> Result<(
         cell.printed = golden::printed(&ran);
         cell.report = Some(report);
     }
-    Ok(())
+    model.map_or(Ok(()), |model| model.fill(cell, lab, job, timeout, &plain.console))
 }

@@ -6,10 +6,13 @@ use crate::arch::Arch;
 use crate::build;
 use crate::cli::Compare;
 use crate::lab::Place;
+use crate::mmu::Wish;
 use crate::results::{Cell, Results};
 
 /// The guests that are measured when none is named. The last of them shows how costs grow.
 const GUESTS: [&str; 4] = ["memory-motion", "aim9-memory", "mmu-ops", "scale"];
+/// The guest that is measured besides where there is a model: without, it shows nothing.
+const MODELLED: &str = "tlb-chase";
 
 /// One cell to come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +29,7 @@ pub(super) struct Asked {
     archs: Vec<Arch>,
     /// None are all.
     guests: Vec<String>,
+    wish: Option<Wish>,
 }
 
 impl Asked {
@@ -33,7 +37,13 @@ impl Asked {
     pub(super) fn of(options: &Compare) -> Result<Self> {
         options.guest.iter().try_for_each(|guest| build::check_guest(guest))?;
         let archs = if options.arch.is_empty() { Arch::ALL.to_vec() } else { options.arch.clone() };
-        Ok(Self { archs, guests: options.guest.clone() })
+        let wish = Wish::of(&options.mmu, archs[0])?;
+        Ok(Self { archs, guests: options.guest.clone(), wish })
+    }
+
+    /// What is asked of the model, if anything is.
+    pub(super) const fn wish(&self) -> Option<&Wish> {
+        self.wish.as_ref()
     }
 
     fn includes(&self, cell: &Cell) -> bool {
@@ -51,7 +61,9 @@ impl Asked {
     /// Every guest in every place.
     pub(super) fn all(&self) -> Result<Vec<Job>> {
         let known = build::guest_names()?;
-        let usual = || GUESTS.map(str::to_owned).into_iter().filter(|name| known.contains(name));
+        let modelled = self.wish.iter().map(|_| MODELLED);
+        let usual = GUESTS.into_iter().chain(modelled).map(str::to_owned);
+        let usual = || usual.filter(|name| known.contains(name));
         let guests = if self.guests.is_empty() { usual().collect() } else { self.guests.clone() };
         let mut jobs = Vec::new();
         for guest in guests {
@@ -89,7 +101,7 @@ mod tests {
     use crate::results::tests::small;
 
     fn asked(archs: &[Arch]) -> Asked {
-        Asked { archs: archs.to_vec(), guests: Vec::new() }
+        Asked { archs: archs.to_vec(), guests: Vec::new(), wish: None }
     }
 
     #[test]

@@ -40,6 +40,14 @@ struct Neve {
     columns: Vec<String>,
     /// Cycles of microbenchmarks, in the order of the columns.
     cycles: BTreeMap<String, Vec<u64>>,
+    trap_cost: TrapCost,
+}
+
+/// Cycles of an exception to the hypervisor, from the least to the most, and of the return from it.
+#[derive(Clone, Debug, Deserialize)]
+struct TrapCost {
+    el1_to_el2: [f64; 2],
+    el2_to_el1: f64,
 }
 
 /// The study of shadow paging in Xen 3.0.4.
@@ -154,6 +162,18 @@ impl Published {
             neve.map(|(_, cycles)| column(format!("NEVE, KVM\n{}", vm.replace('_', " ")), cycles)),
         )
         .collect()
+    }
+
+    /// Cycles of an exception from EL1 to EL2, in the middle of what was measured, and back.
+    pub(crate) fn arm_trap(&self) -> f64 {
+        let TrapCost { el1_to_el2: [least, most], el2_to_el1 } = self.neve.trap_cost;
+        f64::midpoint(least, most) + el2_to_el1
+    }
+
+    /// Cycles of a hypercall from a VM of KVM's on x86.
+    pub(crate) fn x86_hypercall(&self) -> Option<f64> {
+        let place = self.neve.columns.iter().position(|column| column == "x86_vm")?;
+        Some(*self.neve.cycles.get(HYPERCALL)?.get(place)? as f64)
     }
 
     /// What the study's two guests made of a function in `memory-motion`: Debian, Windows XP.

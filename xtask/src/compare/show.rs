@@ -1,5 +1,7 @@
 //! The figures side by side, for a terminal.
 
+mod modelled;
+
 use std::fmt::Write as _;
 
 use anyhow::Result;
@@ -8,6 +10,7 @@ use comfy_table::Cell as TableCell;
 use super::published::{Column, Published, WHOLE, percent};
 use crate::cli::Paging;
 use crate::lab::Mode;
+use crate::mmu;
 use crate::report::Row;
 use crate::results::{Cell, Results, Work, loss};
 use crate::table::{self, cells, decimal, drawn, number};
@@ -52,6 +55,11 @@ pub(super) fn render(results: &Results) -> Result<String> {
         let (guest, arch) = (&cell.guest, place.arch.name());
         let _ =
             writeln!(out, "\n{guest} on {} ({}, {arch})\n{work}", place.computer, place.emulator);
+        if let Some(geometry) = &results.geometry {
+            let heading = mmu::show::heading(&geometry.name);
+            let modelled = modelled::tables(group.0);
+            let _ = writeln!(out, "\n{guest} on {}: {heading}\n{modelled}", place.computer);
+        }
         if let Some(functions) = group.functions(&published) {
             let _ =
                 writeln!(out, "\n{guest} on {}, shadow: functions\n{functions}", place.computer);
@@ -59,6 +67,9 @@ pub(super) fn render(results: &Results) -> Result<String> {
     }
     if !results.cells.is_empty() {
         out.push_str(NOTES);
+    }
+    if results.geometry.is_some() {
+        out.push_str(modelled::NOTES);
     }
     Ok(out)
 }
@@ -110,19 +121,16 @@ impl<'a> Group<'a> {
         let mut table = table::table(&headings, &[]);
         let works = self.0.map(|cell| cell.map(Cell::work).unwrap_or_default());
         let longest = works.iter().max_by_key(|rows| rows.len()).cloned().unwrap_or_default();
-        for Work { row, title, operations, .. } in &longest {
+        for work in &longest {
+            let Work { row, title, operations, .. } = work;
             let of = |rows: &Vec<Work>| {
                 rows.iter().find(|known| (&known.row, &known.title) == (row, title)).cloned()
             };
             let found = works.each_ref().map(of);
             let each = found.each_ref().map(|work| Some(work.as_ref()?.each));
             let exits = found.each_ref().map(|work| work.as_ref()?.exits);
-            let label = match title {
-                Some(title) => format!("{row} {title}"),
-                None => row.clone(),
-            };
             let exits = exits.map(|exits| exits.map(|exits| format!("{exits:.2}")));
-            table.add_row(line(&label, row, *operations, each, exits, papers));
+            table.add_row(line(&work.label(), row, *operations, each, exits, papers));
         }
         let ran = self.0.map(|cell| Some(cell?.ran? as f64));
         let exits = self.0.map(|cell| cell?.exits.map(number));

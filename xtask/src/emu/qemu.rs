@@ -9,6 +9,7 @@ use super::child::{self, Child, Line};
 use super::{Boot, Emulation, Medium, monitor};
 use crate::arch::Arch;
 use crate::computer::{Accel, Computer};
+use crate::mmu;
 
 /// How an instruction executes, where QEMU does it by itself: the settings by which the instruction
 /// clock is exact and two runs are identical.
@@ -83,7 +84,10 @@ impl Emulation for Qemu {
             Arch::X86_64 => status.code().is_some() && !(silent && message.is_some()),
         };
         let message = message.unwrap_or("it says nothing");
-        (!ended_within).then(|| format!("QEMU failed ({status}): {message}"))
+        (!ended_within).then(|| {
+            let refusal = mmu::refusal(messages);
+            refusal.unwrap_or_else(|| format!("QEMU failed ({status}): {message}"))
+        })
     }
 }
 
@@ -101,6 +105,9 @@ fn command(boot: &Boot<'_>, monitor: &monitor::Socket) -> Result<Command> {
     }
     if let Some(initrd) = boot.initrd {
         command.arg("-initrd").arg(initrd);
+    }
+    if let Some(model) = boot.model {
+        command.args(model.options(boot.computer.arch(), boot.memory, boot.hypervisor)?);
     }
     if let Some(symbols) = boot.debug {
         let port = free_port()?;

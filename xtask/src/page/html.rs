@@ -58,9 +58,19 @@ impl Table {
         self.rows == 0
     }
 
+    /// Its rows alone.
+    pub(super) fn rows(self) -> String {
+        self.body
+    }
+
     /// The whole, which scrolls sideways within the page where it is wider.
     pub(super) fn finish(&self) -> String {
-        let Self { caption, head, body, .. } = self;
+        self.with(&self.body)
+    }
+
+    /// The whole, with these rows.
+    pub(super) fn with(&self, body: &str) -> String {
+        let Self { caption, head, .. } = self;
         format!(
             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table>\
              <caption>{caption}</caption><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n"

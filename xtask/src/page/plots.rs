@@ -90,7 +90,7 @@ impl Plot {
         if self.groups.iter().all(|group| group.panels.is_empty()) {
             let _ = writeln!(out, "<p class=\"nothing\">{}</p>", escape(self.nothing));
         }
-        self.legend(&mut out);
+        legend(&mut out, self.legend);
         self.groups.iter().for_each(|group| group.write(&mut out));
         if !self.table.is_empty() {
             let table = self.table.finish();
@@ -101,21 +101,22 @@ impl Plot {
         }
         out + "</section>\n"
     }
+}
 
-    fn legend(&self, out: &mut String) {
-        if self.legend.is_empty() {
-            return;
-        }
-        out.push_str("<ul class=\"legend\">\n");
-        for &mode in self.legend {
-            let mut swatch = super::svg::Svg::new(36.0);
-            swatch.line(&format!("curve {}", class(mode)), (1.0, 8.0), (35.0, 8.0));
-            swatch.marker(&format!("point {}", class(mode)), shape(mode), (18.0, 8.0), 5.0);
-            let swatch = swatch.finish(16.0, mode.name());
-            let _ = writeln!(out, "<li>{swatch} {}</li>", mode.name());
-        }
-        out.push_str("</ul>\n");
+/// Which marks and curves are a mode's.
+pub(super) fn legend(out: &mut String, modes: &[Mode]) {
+    if modes.is_empty() {
+        return;
     }
+    out.push_str("<ul class=\"legend\">\n");
+    for &mode in modes {
+        let mut swatch = super::svg::Svg::new(36.0);
+        swatch.line(&format!("curve {}", class(mode)), (1.0, 8.0), (35.0, 8.0));
+        swatch.marker(&format!("point {}", class(mode)), shape(mode), (18.0, 8.0), 5.0);
+        let swatch = swatch.finish(16.0, mode.name());
+        let _ = writeln!(out, "<li>{swatch} {}</li>", mode.name());
+    }
+    out.push_str("</ul>\n");
 }
 
 impl Group {

@@ -74,8 +74,14 @@ pub(super) fn short(value: f64, most: usize) -> String {
 
 /// A figure with its thousands parted, and one decimal.
 pub(super) fn tenths(value: f64) -> String {
-    let tenths = (value * 10.0).round() as u64;
-    format!("{}.{}", number(tenths / 10), tenths % 10)
+    fixed(value, 1)
+}
+
+/// The same with so many decimals.
+pub(super) fn fixed(value: f64, places: u32) -> String {
+    let scale = 10_u64.pow(places);
+    let all = (value * scale as f64).round() as u64;
+    format!("{}.{:0width$}", number(all / scale), all % scale, width = places as usize)
 }
 
 /// A figure with at most so many decimals, and no zero at their end.
@@ -120,5 +126,6 @@ mod tests {
         assert_eq!(short(1_250_000.0, 1), "1.2 M");
         assert_eq!(decimals(100.0, 0), "100");
         assert_eq!(tenths(1234.56), "1,234.6");
+        assert_eq!(fixed(1.03, 4), "1.0300");
     }
 }

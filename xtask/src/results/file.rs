@@ -61,17 +61,17 @@ pub(crate) fn write(file: &Path, text: &str) -> Result<()> {
 }
 
 /// Fails unless [`write`] can be expected to work, before there is anything that could be lost. Makes
-/// the folder if there is none.
-pub(crate) fn check_writable(file: &Path) -> Result<()> {
+/// the folder if there is none. `option` is the one that names the file.
+pub(crate) fn check_writable(file: &Path, option: &str) -> Result<()> {
     let beside = beside(file);
     let folder = file.parent().unwrap_or(Path::new(""));
     let tried = fs::create_dir_all(folder)
         .and_then(|()| fs::write(&beside, ""))
         .and_then(|()| fs::remove_file(&beside));
     tried.with_context(|| {
-        format!("cannot write {}: name another place with --out", file.display())
+        format!("cannot write {}: name another place with {option}", file.display())
     })?;
-    ensure!(!file.is_dir(), "{} is a folder: name a file with --out", file.display());
+    ensure!(!file.is_dir(), "{} is a folder: name a file with {option}", file.display());
     Ok(())
 }
 
@@ -84,7 +84,7 @@ fn beside(file: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::tests::small;
+    use crate::results::tests::{modelled, small};
 
     fn error(text: &str) -> String {
         format!("{:#}", Results::parse(text).unwrap_err())
@@ -97,6 +97,23 @@ mod tests {
         assert_eq!(serde_json::to_string(&again).unwrap(), text);
         assert!(text.contains(r#""status":"failed","error":"no answer""#));
         assert!(text.contains(r#""mode":"shadow""#));
+    }
+
+    #[test]
+    fn what_a_model_says_is_kept_and_may_be_absent() {
+        let mut results = small();
+        let text = serde_json::to_string(&results).unwrap();
+        assert!(
+            !["geometry", "models", "unmodelled"].iter().any(|key| text.contains(key)),
+            "{text}"
+        );
+        results.geometry = mmu_model::presets::named("cortex-a76");
+        results.cells[1].models = vec![modelled(None)];
+        results.cells[2].unmodelled = Some("no plugins".to_owned());
+        let text = serde_json::to_string(&results).unwrap();
+        let again = Results::parse(&text).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), text);
+        assert_eq!(again.cells[1].models, results.cells[1].models);
     }
 
     #[test]

@@ -26,6 +26,16 @@ pub(crate) struct Work {
     pub(crate) exits: Option<f64>,
 }
 
+impl Work {
+    /// Its name for a person.
+    pub(crate) fn label(&self) -> String {
+        match &self.title {
+            Some(title) => format!("{} {title}", self.row),
+            None => self.row.clone(),
+        }
+    }
+}
+
 impl Cell {
     /// Its rows, in the guest's order. Lines that tell of no duration are none.
     pub(crate) fn work(&self) -> Vec<Work> {
@@ -44,16 +54,25 @@ impl Cell {
         })
     }
 
-    /// Exits for each operation of the phases that belong to a row: those of its name and title, or of
-    /// its name, or whose names begin with that and are no other row's.
+    /// Exits for each operation of the phases that belong to a row.
     fn exits_of(&self, row: &str, title: Option<&str>) -> Option<f64> {
         let phases = &self.report.as_ref()?.phases;
-        let of = |belongs: &dyn Fn(&str) -> bool| {
+        self.in_phases(row, title, |belongs| {
             let phases = phases.iter().filter(|phase| belongs(&phase.name));
             let (exits, operations) =
                 phases.fold((0, 0), |sum, phase| (sum.0 + phase.exits, sum.1 + phase.ops));
             (operations > 0).then(|| exits as f64 / operations as f64)
-        };
+        })
+    }
+
+    /// What `of` makes of the phases that belong to a row: those of its name and title, or of its name, or
+    /// whose names begin with that and are no other row's; the first of these of which it makes anything.
+    pub(super) fn in_phases<T>(
+        &self,
+        row: &str,
+        title: Option<&str>,
+        of: impl Fn(&dyn Fn(&str) -> bool) -> Option<T>,
+    ) -> Option<T> {
         let full = title.map_or_else(|| row.to_owned(), |title| format!("{row}-{title}"));
         let begins = |name: &str| name.strip_prefix(row).is_some_and(|rest| rest.starts_with('-'));
         let is_other = |name: &str| self.lines.iter().any(|line| self::row(line) == Some(name));

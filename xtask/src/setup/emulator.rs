@@ -16,6 +16,8 @@ use crate::{emu, process};
 
 /// The oldest major version of QEMU that will do.
 pub(crate) const OLDEST: u32 = 10;
+/// The reference machine's memory, in bytes.
+pub(crate) const MEMORY: u64 = 64 << 20;
 /// What precedes Bochs's version where it prints it.
 const BOCHS: &str = "Bochs x86 Emulator ";
 
@@ -53,6 +55,13 @@ impl fmt::Display for Emulator {
     }
 }
 
+impl Emulator {
+    /// Fails unless a QEMU makes the reference machine also with these options; the error is all that it says.
+    pub(crate) fn takes(&self, arch: Arch, options: &[String]) -> Result<(), String> {
+        probe(&self.program, arch, options)
+    }
+}
+
 /// The emulator, or why there is none.
 pub(crate) fn look(wanted: Program) -> Result<Emulator, String> {
     let name = wanted.file();
@@ -77,8 +86,10 @@ fn qemu(program: &Path, arch: Arch) -> Result<String, String> {
     if major < OLDEST {
         return Err(format!("{shown} is version {version}, older than {OLDEST}"));
     }
-    probe(program, arch)
-        .map_err(|why| format!("{shown} cannot run the reference machine: {why}"))?;
+    probe(program, arch, &[]).map_err(|messages| {
+        let why = messages.lines().next().unwrap_or("it ends at once");
+        format!("{shown} cannot run the reference machine: {why}")
+    })?;
     Ok(version.to_owned())
 }
 
@@ -103,15 +114,18 @@ fn parse_version(text: &str) -> Option<(u32, &str)> {
     Some((version.split('.').next()?.parse().ok()?, version))
 }
 
-/// Makes the reference machine, and ends it before it runs.
-fn probe(program: &Path, arch: Arch) -> Result<(), String> {
+/// Makes the reference machine with further options, and ends it before it runs.
+fn probe(program: &Path, arch: Arch, options: &[String]) -> Result<(), String> {
     let mut command = Command::new(program);
     let computer = match arch {
         Arch::Aarch64 => Computer::Virt,
         Arch::X86_64 => Computer::Q35(Accel::Tcg),
     };
-    emu::machine(&mut command, computer, true, 64);
-    command.args(["-S", "-serial", "none", "-monitor", "stdio"]).stdin(Stdio::piped());
+    emu::machine(&mut command, computer, true, MEMORY >> 20);
+    command
+        .args(options)
+        .args(["-S", "-serial", "none", "-monitor", "stdio"])
+        .stdin(Stdio::piped());
     let mut child = command
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -125,8 +139,7 @@ fn probe(program: &Path, arch: Arch) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    let message = String::from_utf8_lossy(&output.stderr);
-    Err(message.lines().next().unwrap_or("it ends at once").to_owned())
+    Err(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::scratch::Scratch;
 use crate::setup::browser;
@@ -23,6 +23,26 @@ const TIMEOUT: &str = "120";
 /// Around the findings in what the browser prints.
 const FINDINGS: [&str; 2] = [r#"<script type="application/json" id="findings">"#, "</script>"];
 
+/// A page to look at.
+#[derive(Debug, Serialize)]
+pub(super) struct Page {
+    /// The page.
+    pub(super) text: String,
+    /// The names of the plots that it must have.
+    pub(super) plots: Vec<&'static str>,
+    /// What is then done with its controls, in order.
+    pub(super) changes: Vec<Change>,
+}
+
+/// What a person sets on a page, and what it must show then.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Change {
+    /// The names of controls, and their values.
+    pub(super) set: Vec<(String, String)>,
+    /// Selectors of elements, and what is in them.
+    pub(super) shows: Vec<(&'static str, String)>,
+}
+
 /// What was seen of a page at a width.
 #[derive(Debug, Deserialize)]
 pub(super) struct Seen {
@@ -32,11 +52,11 @@ pub(super) struct Seen {
     pub(super) problems: Vec<String>,
 }
 
-/// Looks at each page at each width. `plots` are the names of the plots that a page must have.
-pub(super) fn look(pages: &[String], plots: &[&str]) -> Result<Vec<Vec<Seen>>> {
+/// Looks at each page at each width.
+pub(super) fn look(pages: &[Page]) -> Result<Vec<Vec<Seen>>> {
     let scratch = Scratch::new("browser")?;
     let file = scratch.path().join("look.html");
-    fs::write(&file, harness(pages, plots)?)
+    fs::write(&file, harness(pages)?)
         .with_context(|| format!("cannot write {}", file.display()))?;
     let text = printed(&file, scratch.path())?;
     let found = text.split_once(FINDINGS[0]).and_then(|(_, rest)| rest.split_once(FINDINGS[1]));
@@ -47,13 +67,13 @@ pub(super) fn look(pages: &[String], plots: &[&str]) -> Result<Vec<Vec<Seen>>> {
 }
 
 /// The document that shows the pages.
-fn harness(pages: &[String], plots: &[&str]) -> Result<String> {
+fn harness(pages: &[Page]) -> Result<String> {
     // A script ends at the first `</script`, also within a string.
     let pages = serde_json::to_string(pages)?.replace('<', "\\u003c");
-    let (widths, plots) = (serde_json::to_string(&WIDTHS)?, serde_json::to_string(plots)?);
+    let widths = serde_json::to_string(&WIDTHS)?;
     Ok(format!(
         "<!DOCTYPE html><meta charset=\"utf-8\"><body><script>\n\
-         const PAGES = {pages}, WIDTHS = {widths}, PLOTS = {plots};\n{CHECK}</script>\n"
+         const PAGES = {pages}, WIDTHS = {widths};\n{CHECK}</script>\n"
     ))
 }
 

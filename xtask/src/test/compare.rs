@@ -147,7 +147,7 @@ fn against(folder: &Path, earlier: &Value, now: &Path) -> Result<Output> {
     command.output().context("this tool cannot run itself")
 }
 
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned()).concat()
 }
 
@@ -167,7 +167,7 @@ fn of_unknown_cell() -> Value {
 }
 
 /// An empty folder.
-fn folder(name: &str) -> Result<PathBuf> {
+pub(super) fn folder(name: &str) -> Result<PathBuf> {
     let folder = paths::own().join("test").join(name);
     if folder.exists() {
         fs::remove_dir_all(&folder)?;

@@ -65,6 +65,7 @@ fn boot(lab: &Lab, computer: Computer, medium: Medium<'_>) -> Result<()> {
         debug: None,
         timeout: Some(TIMEOUT),
         echo: false,
+        model: None,
     })?;
     ensure!(ran.end == End::Off, "it did not end in {} s", TIMEOUT.as_secs());
     let report = Report::parse(&ran.records)?;

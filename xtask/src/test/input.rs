@@ -26,7 +26,7 @@ const fn input(name: &'static str, options: &'static [&'static str], says: &'sta
     Input { name, options, says }
 }
 
-const INPUTS: [Input; 29] = [
+const INPUTS: [Input; 36] = [
     input("unknown guest", &["qemu", "--guest", "nonesuch"], "the guests are: "),
     input("unknown option", &["qemu", "--nonesuch"], "--nonesuch"),
     input("unknown machine", &["qemu", "--machine", "no/such.toml"], "no/such.toml"),
@@ -67,6 +67,21 @@ const INPUTS: [Input; 29] = [
         "a folder for figures that is a file",
         &["ablate", "--out", "Cargo.toml/a"],
         "with --out",
+    ),
+    input("unknown geometry", &["qemu", "--mmu-model", "pentium"], "presets are: cortex-a76, "),
+    input("unknown file of a geometry", &["compare", "--mmu-model", "no/such"], "no/such"),
+    input("a geometry that is none", &["qemu", "--mmu-model", "Cargo.toml"], "form of a geometry"),
+    input("a check without a model", &["qemu", "--mmu-check"], "--mmu-model"),
+    input("a model of Bochs", &["bochs", "--mmu-model"], "cargo xtask qemu --arch x86_64"),
+    input(
+        "a model under KVM",
+        &["qemu", "--arch", "x86_64", "--accel", "kvm", "--mmu-model"],
+        "leave --accel kvm out",
+    ),
+    input(
+        "a file for a model that is a folder",
+        &["qemu", "--mmu-model", "--mmu-json", "xtask"],
+        "name a file with --mmu-json",
     ),
 ];
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use paging::switch::SwitchSet;
 
 use super::baseline;
 use super::deeds::{self, Deed, MISBEHAVE, Must};
@@ -70,14 +69,7 @@ impl Case<'_> {
 
     const fn run(&self, probes: Probes) -> Run<'_> {
         let timeout = if matches!(self.must, Must::GoOn) { SOON } else { TIMEOUT };
-        Run {
-            place: self.place,
-            guest: self.guest,
-            arguments: self.arguments,
-            probes,
-            switches: SwitchSet::DEFAULT,
-            timeout,
-        }
+        Run { arguments: self.arguments, probes, ..Run::usual(self.place, self.guest, timeout) }
     }
 }
 

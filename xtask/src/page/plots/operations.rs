@@ -3,6 +3,7 @@
 use super::{Group, Panel, Plot, WIDTH, class, radius, shape};
 use crate::lab::Mode;
 use crate::page::cells::{computer, computers, guests, modes};
+use crate::page::crossing;
 use crate::page::html::Table;
 use crate::page::scale::{Log2, short, tenths};
 use crate::page::svg::{Anchor, Svg};
@@ -37,8 +38,8 @@ pub(in crate::page) fn operations(results: &Results) -> Plot {
         for place in computers(results, guest) {
             let rows = rows(results, guest, place);
             rows.iter().for_each(|row| line(&mut table, guest, place, row));
-            // Another plot has a curve where rows of one name differ in size.
-            if guest != super::scaling::GUEST {
+            // Rows of one name that differ in size are curves, and those another plot's.
+            if ![super::scaling::GUEST, crossing::GUEST].contains(&guest) {
                 panels.extend(panel(guest, place, &rows));
             }
         }

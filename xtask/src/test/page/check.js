@@ -1,6 +1,7 @@
 // Looks at pages, each at each width, and leaves what is wrong with them in the document as JSON.
 //
-// `PAGES` and `WIDTHS` are lists, `PLOTS` the names of the sections that a page must have.
+// `PAGES` and `WIDTHS` are lists. A page has a text, the names of the sections that it must have, and changes:
+// what is set on it, and what it must show then.
 "use strict";
 
 // Pixels by which neighbours may overlap: rounding, and what is white at the edge of a letter.
@@ -10,7 +11,7 @@ const SLACK = 1;
 const SMALLEST = 9;
 
 // Elements of which no two may overlap, unless one is in the other.
-const BLOCKS = "h1, h2, p, li, summary, figcaption, figure, svg, .scroll, dt, dd";
+const BLOCKS = "h1, h2, p, li, fieldset, label, select, input, summary, figcaption, figure, svg, .scroll, dt, dd";
 
 const box = (element) => element.getBoundingClientRect();
 const area = (box) => box.width * box.height;
@@ -73,14 +74,41 @@ function plot(section, found) {
   drawings.filter((svg) => area(box(svg)) === 0).forEach((svg) => found(`${name(svg)} is empty`));
 }
 
-function look(page, width) {
+// The first place where an element does not hold what it must.
+function difference(element, html) {
+  const must = element.cloneNode(false);
+  must.innerHTML = html;
+  const [is, other] = [element.innerHTML.trim(), must.innerHTML.trim()];
+  let place = 0;
+  while (place < is.length && is[place] === other[place]) place++;
+  return is === other ? null : `"${is.slice(place, place + 60)}" is there, not "${other.slice(place, place + 60)}"`;
+}
+
+function change(page, { set, shows }, found) {
+  const settings = set.map(([id, value]) => `${id}: ${value}`).join(", ");
+  const complain = (what) => found(`with {${settings}}: ${what}`);
+  for (const [id, value] of set) {
+    const control = page.getElementById(id);
+    if (control.matches(":disabled")) complain(`${id} is off`);
+    control.value = value;
+    if (control.value !== value) complain(`${id} cannot be ${value}`);
+    control.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  for (const [selector, html] of shows) {
+    const wrong = difference(page.querySelector(selector), html);
+    if (wrong) complain(`in ${selector}, ${wrong}`);
+  }
+  page.querySelectorAll("svg").forEach((svg) => area(box(svg)) > 0 && drawing(svg, complain));
+}
+
+function look({ plots, changes }, page, width) {
   const problems = [];
   const found = (problem) => problems.push(problem);
   if (page.defaultView.innerWidth !== width) found(`it is shown ${page.defaultView.innerWidth} wide`);
   page.querySelectorAll("details").forEach((details) => { details.open = true; });
   const root = page.documentElement;
   if (root.scrollWidth > root.clientWidth) found(`it is ${root.scrollWidth} wide`);
-  for (const id of PLOTS) {
+  for (const id of plots) {
     const section = page.getElementById(id);
     if (section) plot(section, found); else found(`the plot ${id} is missing`);
   }
@@ -94,28 +122,29 @@ function look(page, width) {
     }
   }
   pairs(blocks, found);
+  changes.forEach((made) => change(page, made, found));
   return problems;
 }
 
-function show(text, width) {
+function show(page, width) {
   return new Promise((resolve) => {
     const frame = document.createElement("iframe");
     frame.style.cssText = `width: ${width}px; height: 900px; border: 0`;
     frame.onload = () => {
-      const problems = look(frame.contentDocument, width);
+      const problems = look(page, frame.contentDocument, width);
       frame.remove();
       resolve(problems);
     };
-    frame.srcdoc = text;
+    frame.srcdoc = page.text;
     document.body.append(frame);
   });
 }
 
 async function all() {
   const findings = [];
-  for (const text of PAGES) {
+  for (const page of PAGES) {
     const seen = [];
-    for (const width of WIDTHS) seen.push({ width, problems: await show(text, width) });
+    for (const width of WIDTHS) seen.push({ width, problems: await show(page, width) });
     findings.push(seen);
   }
   const result = document.createElement("script");
