@@ -28,8 +28,8 @@ const COLUMNS: [&str; 10] = [
 /// What must be known to read what follows.
 pub(crate) fn heading(geometry: &str) -> String {
     format!(
-        "MODEL of geometry {geometry}, and no measurement: what such TLBs and page walks would have done in this \
-         run.\nIts figures belong to no column of instructions."
+        "MODEL of geometry {geometry}, and no measurement: what such TLBs and page walks would have done.\nIts \
+         figures belong to no column of instructions."
     )
 }
 

@@ -27,7 +27,7 @@ const LEAST: u64 = 1000;
 /// The guest that is modelled everywhere.
 const GUEST: &str = "hello";
 /// The guest in which the lack of invalidations is noticed.
-const CHANGING: &str = "mmu-ops";
+const CHANGING: &str = "mmu-cases";
 /// A geometry of 15 entries in two ways.
 const UNEVEN: &str = "
 name = \"uneven\"

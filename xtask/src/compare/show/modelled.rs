@@ -55,24 +55,23 @@ const PROGRAMS: [(&str, Program); 2] =
     [("guest", |part| &part.guest), ("hypervisor", |part| &part.hypervisor)];
 
 /// The tables of a guest on a computer, or why there are none.
-pub(super) fn tables(modes: [Option<&Cell>; 3]) -> String {
+pub(super) fn tables(modes: [Option<&Cell>; 3]) -> Result<String, &str> {
     let runs: Runs<'_> = RUNS.map(|(_, mode, block)| {
         let cell = modes.into_iter().flatten().find(|cell| cell.place.mode == mode)?;
         Some((cell, cell.modelled(block.map(Block::shift))?))
     });
     if runs.iter().all(Option::is_none) {
         let reason = modes.into_iter().flatten().find_map(|cell| cell.unmodelled.as_deref());
-        return format!("no model: {}", reason.unwrap_or("no run of it came to its end"));
+        return Err(reason.unwrap_or("no modelled run came to its end"));
     }
-    let rows = rows(&runs);
-    let whole = whole(&runs);
-    rows.map_or_else(|| whole.clone(), |rows| format!("{rows}\n\n{whole}"))
+    let rows = rows(&runs).map_or_else(String::new, |rows| rows + "\n\n");
+    Ok(rows + &whole(&runs))
 }
 
-/// What the guest did in each row, for each of its accesses; none if the guest has no rows.
+/// What the guest did in each row, for each of its accesses; none if it has no rows that are phases.
 fn rows(runs: &Runs<'_>) -> Option<String> {
     let works = runs.iter().flatten().map(|(cell, _)| cell.work());
-    let longest = works.max_by_key(Vec::len).filter(|works| !works.is_empty())?;
+    let longest = works.max_by_key(Vec::len)?;
     let short = |name: &str| name.trim_start_matches("nested ").to_owned();
     let headings = OF_ROWS.iter().flat_map(|(what, ..)| {
         RUNS.iter().enumerate().map(move |(place, (name, ..))| match place {
@@ -86,6 +85,9 @@ fn rows(runs: &Runs<'_>) -> Option<String> {
     let mut table = table::table(&headings, &[]);
     for work in &longest {
         let parts = runs.map(|run| run.and_then(|(cell, run)| cell.part_of(&run.output, work)));
+        if parts.iter().all(Option::is_none) {
+            continue;
+        }
         let line = OF_ROWS.iter().flat_map(|(_, of, decimals)| {
             parts.iter().map(move |part| {
                 let guest = part.as_ref().map(|part| &part.guest);
@@ -94,7 +96,7 @@ fn rows(runs: &Runs<'_>) -> Option<String> {
         });
         table.add_row(cells(&work.label(), line.collect::<Vec<_>>()));
     }
-    Some(drawn(table))
+    (table.row_count() > 0).then(|| drawn(table))
 }
 
 /// What the guest and the hypervisor did in all. Lines in which nothing is counted are left out.
@@ -135,7 +137,7 @@ mod tests {
         native.models = vec![modelled(None)];
         let mut nested = cell(Computer::Virt, Mode::Under(Paging::Nested), 100);
         nested.models = vec![modelled(Some(12)), modelled(Some(30))];
-        let text = tables([Some(&native), Some(&nested), None]);
+        let text = tables([Some(&native), Some(&nested), None]).unwrap();
         let line = |start: &str| {
             let line = text.lines().find(|line| line.trim_start().starts_with(start)).unwrap();
             line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
@@ -153,6 +155,6 @@ mod tests {
     fn without_a_model_the_reason_is_told() {
         let mut cell = cell(Computer::Bochs(Model::PENRYN), Mode::Native, 100);
         cell.unmodelled = Some("Bochs has no plugins".to_owned());
-        assert_eq!(tables([Some(&cell), None, None]), "no model: Bochs has no plugins");
+        assert_eq!(tables([Some(&cell), None, None]), Err("Bochs has no plugins"));
     }
 }
