@@ -93,15 +93,15 @@ fn line(counts: &Counts, Walks { walks, reads }: Walks) -> [String; 7] {
         number(reads.one_dimensional),
         number(reads.two_dimensional),
         number(reads.stage2_only),
-        each(reads.total(), walks.total(), 2),
+        each(reads.total(), walks.total()),
     ]
 }
 
-/// How many of something there are for each of something else, with so many decimals.
-pub(crate) fn each(total: u64, of: u64, decimals: usize) -> String {
+/// How many of something there are for each of something else.
+fn each(total: u64, of: u64) -> String {
     match of {
         0 => NOTHING.to_owned(),
-        _ => format!("{:.decimals$}", total as f64 / of as f64),
+        _ => format!("{:.2}", total as f64 / of as f64),
     }
 }
 

@@ -4,16 +4,17 @@ use mmu_model::counts::{Counts, Part};
 
 use crate::cli::Block;
 use crate::lab::Mode;
-use crate::mmu::show::each;
 use crate::results::{Cell, Modelled};
 use crate::table::{self, cells, drawn, number};
 
 /// What must be known to read the tables.
 pub(super) const NOTES: &str = "
 Tables headed MODEL count what TLBs and page walks of that geometry would have done. Of a row they are the guest's,
-for each of its accesses: misses of the L2 TLB, table reads of the walks that follow without walk caches, and with
-the geometry's. They are no time, and no instructions.
+for each operation: misses of the L2 TLB, table reads of the walks that follow without walk caches, and with the
+geometry's. They are no time, and no instructions.
 ";
+/// The least figure that is shown without decimals.
+const LARGE: f64 = 100.0;
 /// What stands where there is no model.
 const NOTHING: &str = "-";
 /// The runs that are modelled, as they stand in headings: the mode, and the largest block where that matters.
@@ -32,7 +33,7 @@ type Figure = fn(&Counts) -> u64;
 /// A program of a run.
 type Program = fn(&Part) -> &Counts;
 
-/// What a row has of each run: the heading, what is counted for each access, and decimals.
+/// What a row has of each run: the heading, what is counted for each operation, and decimals.
 const OF_ROWS: [(&str, Figure, usize); 3] = [
     ("L2 misses", |counts| counts.plain.walks.total(), 3),
     ("reads", |counts| counts.plain.reads.total(), 2),
@@ -68,7 +69,7 @@ pub(super) fn tables(modes: [Option<&Cell>; 3]) -> Result<String, &str> {
     Ok(rows + &whole(&runs))
 }
 
-/// What the guest did in each row, for each of its accesses; none if it has no rows that are phases.
+/// What the guest did in each row, for each operation; none if it has no rows that are phases.
 fn rows(runs: &Runs<'_>) -> Option<String> {
     let works = runs.iter().flatten().map(|(cell, _)| cell.work());
     let longest = works.max_by_key(Vec::len)?;
@@ -88,10 +89,12 @@ fn rows(runs: &Runs<'_>) -> Option<String> {
         if parts.iter().all(Option::is_none) {
             continue;
         }
+        let operations = runs.iter().flatten().find_map(|(cell, _)| cell.operations_of(work));
+        let operations = operations.or(work.operations).unwrap_or(1);
         let line = OF_ROWS.iter().flat_map(|(_, of, decimals)| {
             parts.iter().map(move |part| {
                 let guest = part.as_ref().map(|part| &part.guest);
-                or_nothing(guest.map(|guest| each(of(guest), guest.accesses(), *decimals)))
+                or_nothing(guest.map(|guest| each(of(guest), operations, *decimals)))
             })
         });
         table.add_row(cells(&work.label(), line.collect::<Vec<_>>()));
@@ -120,6 +123,12 @@ fn whole(runs: &Runs<'_>) -> String {
     drawn(table)
 }
 
+/// How much there is of something for each operation. Decimals would not be read in large figures.
+fn each(total: u64, operations: u64, decimals: usize) -> String {
+    let each = total as f64 / operations as f64;
+    if each >= LARGE { number(each.round() as u64) } else { format!("{each:.decimals$}") }
+}
+
 fn or_nothing(text: Option<String>) -> String {
     text.unwrap_or_else(|| NOTHING.to_owned())
 }
@@ -142,7 +151,7 @@ mod tests {
             let line = text.lines().find(|line| line.trim_start().starts_with(start)).unwrap();
             line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
         };
-        let each = ["0.500", "0.500", "-", "0.500", "-", "12.00", "12.00", "-", "12.00", "-"];
+        let each = ["50.000", "50.000", "-", "50.000", "-", "1,200", "1,200", "-", "1,200", "-"];
         assert_eq!(line("all")[1..11], each);
         assert_eq!(line("guest: accesses")[2..], ["200", "200", "-", "200", "-"]);
         assert!(
