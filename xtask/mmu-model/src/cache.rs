@@ -59,6 +59,14 @@ impl Known {
         self.physical | at & ((1 << self.shift) - 1)
     }
 
+    /// Whether it is of the same address as `new`, which takes its place.
+    const fn is_replaced_by(&self, new: &Self) -> bool {
+        self.shift == new.shift
+            && (self.at ^ new.at) >> new.shift == 0
+            && self.kind as u8 == new.kind as u8
+            && self.owners.meet(new.owners)
+    }
+
     #[inline(always)]
     fn is(&self, kind: Kind, owner: Owner, at: u64) -> bool {
         (self.at ^ at) >> self.shift == 0 && self.kind == kind && self.owners.contain(owner)
@@ -107,6 +115,8 @@ pub(crate) struct Cache {
     pieces: bool,
     /// Whether an entry may be a piece of something larger.
     has_pieces: bool,
+    /// The sizes in which something ever stood here: a bit for each, log2.
+    present: u64,
     /// Counts uses.
     now: u64,
     hints: Box<[u16]>,
@@ -134,6 +144,7 @@ impl Cache {
             stage2_tables: holds(Held::Stage2Tables),
             pieces: structure.pieces,
             has_pieces: false,
+            present: 0,
             now: 0,
             hints: vec![0; 1 << HINTS].into(),
         }
@@ -164,28 +175,43 @@ impl Cache {
         ((at >> PAGE_SHIFT) & ((1 << HINTS) - 1)) as usize
     }
 
-    /// The translation of `at` that its last use left word of.
+    /// Whether the translation of `at` stands where its last use left word of, and serves a load, or a store. It
+    /// is used then; what comes back is whether a store may go through it.
     #[inline(always)]
-    pub(crate) fn hinted(&mut self, owner: Owner, at: u64) -> Option<Known> {
-        let place = usize::from(self.hints[Self::hint(at)]);
-        let entry = &mut self.entries[place];
-        if entry.used == 0 || !entry.known.is(Kind::Translation, owner, at) {
+    pub(crate) fn hinted(&mut self, owner: Owner, at: u64, store: bool) -> Option<bool> {
+        if !self.is_hinted(owner, at) {
+            return None;
+        }
+        let entry = &mut self.entries[usize::from(self.hints[Self::hint(at)])];
+        if store && !entry.known.writable {
             return None;
         }
         self.now += 1;
         entry.used = self.now;
-        Some(entry.known)
+        Some(entry.known.writable)
+    }
+
+    fn is_hinted(&self, owner: Owner, at: u64) -> bool {
+        let entry = &self.entries[usize::from(self.hints[Self::hint(at)])];
+        entry.used != 0 && entry.known.is(Kind::Translation, owner, at)
     }
 
     /// What is known of `at`, which is used by asking. Of tables, those whose entries cover `size`, log2.
     pub(crate) fn find(&mut self, kind: Kind, owner: Owner, at: u64, size: u32) -> Option<Known> {
-        let (one, many) = self.sizes_of(kind, size);
-        let found = many.unwrap_or(&one).iter().find_map(|&shift| {
-            self.set(at, shift).find(|&place| {
-                let entry = &self.entries[place];
-                entry.used != 0 && entry.known.shift == shift && entry.known.is(kind, owner, at)
+        let found = if kind == Kind::Translation && self.is_hinted(owner, at) {
+            Some(usize::from(self.hints[Self::hint(at)]))
+        } else if kind == Kind::Translation && self.sets == 1 {
+            self.entries.iter().position(|entry| entry.used != 0 && entry.known.is(kind, owner, at))
+        } else {
+            let (one, many) = self.sizes_of(kind, size);
+            let sizes = many.unwrap_or(&one).iter();
+            sizes.filter(|&&shift| self.present >> shift & 1 != 0).find_map(|&shift| {
+                self.set(at, shift).find(|&place| {
+                    let entry = &self.entries[place];
+                    entry.used != 0 && entry.known.shift == shift && entry.known.is(kind, owner, at)
+                })
             })
-        })?;
+        }?;
         self.now += 1;
         self.entries[found].used = self.now;
         if kind == Kind::Translation {
@@ -207,20 +233,18 @@ impl Cache {
         let Some(shift) = self.fitting(&known) else { return };
         let known = known.piece(at, shift);
         self.has_pieces |= known.shift != known.leaf_shift;
+        self.present |= 1 << shift;
         let set = self.set(at, shift);
-        let same = |entry: &Entry| {
-            entry.used != 0
-                && entry.known.kind == known.kind
-                && entry.known.shift == shift
-                && (entry.known.at ^ at) >> shift == 0
-                && entry.known.owners.meet(known.owners)
-        };
-        let entries = &self.entries[set.clone()];
-        let place = entries.iter().position(same).or_else(|| {
-            let oldest = entries.iter().enumerate().min_by_key(|(_, entry)| entry.used);
-            oldest.map(|(place, _)| place)
-        });
-        let Some(place) = place.map(|place| set.start + place) else { return };
+        let (mut place, mut oldest) = (set.start, u64::MAX);
+        for (index, entry) in set.clone().zip(&self.entries[set]) {
+            if entry.used != 0 && entry.known.is_replaced_by(&known) {
+                place = index;
+                break;
+            }
+            if entry.used < oldest {
+                (place, oldest) = (index, entry.used);
+            }
+        }
         self.now += 1;
         self.entries[place] = Entry { known, used: self.now };
         if known.kind == Kind::Translation {
@@ -239,16 +263,15 @@ impl Cache {
 
     /// Forgets what is invalid, and says how many entries that were.
     pub(crate) fn forget(&mut self, what: &Invalidation) -> u64 {
-        let has_tables = self.stage1_tables || self.stage1_leaf_tables || self.stage2_tables;
-        let Some(at) = what.one_page().filter(|_| !self.has_pieces && !has_tables) else {
+        let Some(at) = what.one_page().filter(|_| !self.has_pieces) else {
             return Self::forget_among(&mut self.entries, what);
         };
-        // Nothing here is a piece, so what holds the page stands where the page would.
-        let mut dropped = 0;
-        for place in 0..self.sizes.len() + self.ipas.len() {
-            let shift = self.sizes.iter().chain(&self.ipas).nth(place).copied().unwrap_or_default();
-            let set = self.set(at, shift);
+        // Nothing here is a piece, so what holds the page stands where the page would, in some size.
+        let (mut sizes, mut dropped) = (self.present, 0);
+        while sizes != 0 {
+            let set = self.set(at, sizes.trailing_zeros());
             dropped += Self::forget_among(&mut self.entries[set], what);
+            sizes &= sizes - 1;
         }
         dropped
     }

@@ -1,5 +1,7 @@
 //! What software tells hardware to forget, as one form for all architectures.
 
+use paging::addr::PAGE_SHIFT;
+
 use crate::cache::{Kind, Known};
 use crate::owner::{Owner, Owners};
 
@@ -69,10 +71,13 @@ impl Invalidation {
         Self { global: false, ..Self::stage1_of(Owners::one(owner)) }
     }
 
-    /// The page, if it is of one.
+    /// The page, if it is about one and no more.
     pub(crate) const fn one_page(&self) -> Option<u64> {
-        match self.span {
-            Some(span) if span.first >> 12 == span.last >> 12 => Some(span.first),
+        match (self.span, self.stage1, self.stage2) {
+            (_, Some(Tables::All), _) | (_, _, Some(Tables::All)) => None,
+            (Some(span), ..) if span.first >> PAGE_SHIFT == span.last >> PAGE_SHIFT => {
+                Some(span.first)
+            }
             _ => None,
         }
     }

@@ -14,11 +14,15 @@ impl Level {
         Self(structures.iter().map(Cache::new).collect())
     }
 
-    /// The translation of `at`.
+    /// See [`Cache::hinted`].
     #[inline(always)]
+    pub(crate) fn hinted(&mut self, owner: Owner, at: u64, store: bool) -> Option<bool> {
+        self.0.iter_mut().find_map(|cache| cache.hinted(owner, at, store))
+    }
+
+    /// The translation of `at`.
     pub(crate) fn translation(&mut self, owner: Owner, at: u64) -> Option<Known> {
-        let hinted = self.0.iter_mut().find_map(|cache| cache.hinted(owner, at));
-        hinted.or_else(|| self.find(Kind::Translation, owner, at, 0))
+        self.find(Kind::Translation, owner, at, 0)
     }
 
     /// See [`Cache::find`].

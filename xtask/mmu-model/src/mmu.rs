@@ -110,6 +110,13 @@ impl Mmu {
         }
     }
 
+    /// Whether the L1 data TLB's hints have a translation that serves a load, or a store, at `at`, which is then
+    /// used; and whether a store may go through it.
+    #[inline(always)]
+    pub(crate) fn hit_by_hint(&mut self, owner: Owner, at: u64, store: bool) -> Option<bool> {
+        self.l1_data.hinted(owner, untagged(at), store)
+    }
+
     /// Makes an access and counts it. Nothing, if the tables do not translate it.
     #[inline]
     pub fn access<A: Architecture>(

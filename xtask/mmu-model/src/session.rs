@@ -41,6 +41,8 @@ pub struct Session<A: Architecture> {
     ignores_invalidations: bool,
     check: Option<Check>,
     refused: Option<String>,
+    /// Whether accesses are translated, and nothing is done but that.
+    is_plain: bool,
 }
 
 impl<A: Architecture> Session<A> {
@@ -59,6 +61,7 @@ impl<A: Architecture> Session<A> {
             ignores_invalidations: config.ignore_invalidations,
             check: config.check.then(Check::default),
             refused: None,
+            is_plain: false,
         }
     }
 
@@ -68,6 +71,27 @@ impl<A: Architecture> Session<A> {
         let same = self.last[store as usize] == at >> PAGE_SHIFT;
         self.repeated[store as usize] += same as u64;
         same
+    }
+
+    /// Whether a load (or a store) of one byte at `at` hits the L1 data TLB, and needs no more than this.
+    #[inline]
+    pub fn hits(&mut self, store: bool, at: u64) -> bool {
+        if !self.is_plain {
+            return false;
+        }
+        let Some(writable) = self.mmu.hit_by_hint(self.context.owner, at, store) else {
+            return false;
+        };
+        self.repeated[usize::from(store)] += 1;
+        self.note(at, writable);
+        true
+    }
+
+    /// What comes next may repeat an access to `at`.
+    #[inline]
+    const fn note(&mut self, at: u64, writable: bool) {
+        let page = at >> PAGE_SHIFT;
+        self.last = [page, if writable { page } else { NONE }];
     }
 
     /// Makes an access to one page, and says where the model goes. `emulated` is where the emulator went, for a
@@ -96,12 +120,10 @@ impl<A: Architecture> Session<A> {
         } += 1;
         let reached = self.mmu.access(&self.context, memory, access, at, counts);
         if access != Access::Fetch && self.check.is_none() {
-            let page = at >> PAGE_SHIFT;
-            self.last = match reached {
-                None => [NONE; 2],
-                Some(reached) if reached.writable => [page; 2],
-                Some(_) => [page, NONE],
-            };
+            match reached {
+                None => self.last = [NONE; 2],
+                Some(reached) => self.note(at, reached.writable),
+            }
         }
         let found = reached.map(|reached| [Some(reached.physical), Some(reached.plain)]);
         self.compare(access, at, found.unwrap_or_default(), emulated);
@@ -109,6 +131,7 @@ impl<A: Architecture> Session<A> {
     }
 
     /// Compares where the model goes, with walk caches and without, with where the emulator went.
+    #[inline]
     pub fn compare(
         &mut self,
         access: Access,
@@ -116,7 +139,16 @@ impl<A: Architecture> Session<A> {
         found: [Option<Hpa>; 2],
         emulated: Option<Hpa>,
     ) {
-        let (Some(check), Some(emulated)) = (&mut self.check, emulated) else { return };
+        if self.check.is_some()
+            && let Some(emulated) = emulated
+        {
+            self.compare_with(access, at, found, emulated);
+        }
+    }
+
+    #[cold]
+    fn compare_with(&mut self, access: Access, at: u64, found: [Option<Hpa>; 2], emulated: Hpa) {
+        let Some(check) = &mut self.check else { return };
         check.compared += 1;
         if found != [Some(emulated); 2] {
             check.differences += 1;
@@ -160,6 +192,8 @@ impl<A: Architecture> Session<A> {
         }
         self.who = who;
         self.context = context;
+        let translated = self.context.upper.is_some() || self.context.lower.is_some();
+        self.is_plain = translated && self.check.is_none() && self.refused.is_none();
     }
 
     /// Whether translations are compared.
@@ -188,6 +222,7 @@ impl<A: Architecture> Session<A> {
     /// The run is something that cannot be modelled, for a reason.
     pub fn refuse(&mut self, why: &str) {
         self.refused.get_or_insert_with(|| why.to_owned());
+        self.is_plain = false;
     }
 
     /// What was counted.

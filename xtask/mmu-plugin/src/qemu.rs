@@ -153,7 +153,6 @@ unsafe extern "C" {
     fn qemu_plugin_get_registers() -> *mut Array;
     fn qemu_plugin_read_register(register: *mut Register, to: *mut Array) -> c_int;
     fn g_byte_array_new() -> *mut Array;
-    fn g_byte_array_set_size(array: *mut Array, length: c_uint) -> *mut Array;
     fn g_array_free(array: *mut Array, with_data: c_int) -> *mut c_char;
 }
 
@@ -267,8 +266,9 @@ impl Instruction {
         unsafe { qemu_plugin_register_vcpu_insn_exec_cb(self, call, READS_REGISTERS, data) };
     }
 
-    /// Counts how often it is about to be executed.
-    pub(crate) fn count(&mut self, counter: Counter) {
+    /// Counts how often it is about to be executed, `index` places on from `counter`.
+    pub(crate) fn count(&mut self, counter: Counter, index: usize) {
+        let counter = counter.behind(index);
         // SAFETY: the counter is one of a scoreboard's.
         unsafe { qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(self, ADD, counter, 1) };
     }
@@ -306,23 +306,23 @@ pub(crate) fn physical(info: AccessInfo, at: u64) -> Option<u64> {
 }
 
 impl Counter {
-    /// A new scoreboard's first place, and `more` places behind it.
-    pub(crate) fn with(more: usize) -> Self {
+    /// The first of `count` places of a new scoreboard.
+    pub(crate) fn new(count: usize) -> Self {
         // SAFETY: QEMU makes it, with zeros.
-        let board = unsafe { qemu_plugin_scoreboard_new((more + 1) * size_of::<u64>()) };
+        let board = unsafe { qemu_plugin_scoreboard_new(count * size_of::<u64>()) };
         Self { board, offset: 0 }
     }
 
-    /// The `index`th place behind the first.
-    pub(crate) const fn behind(self, index: usize) -> Self {
-        Self { board: self.board, offset: (index + 1) * size_of::<u64>() }
+    /// The place `index` places on.
+    const fn behind(self, index: usize) -> Self {
+        Self { board: self.board, offset: self.offset + index * size_of::<u64>() }
     }
 
-    /// Where the place of the one vCPU is. It stays there, since there is no second.
-    pub(crate) fn place(self) -> *mut u64 {
+    /// Where that place of the one vCPU is. It stays there, since there is no second.
+    pub(crate) fn place(self, index: usize) -> *mut u64 {
         // SAFETY: there is a vCPU 0 from its start on.
         let first = unsafe { qemu_plugin_scoreboard_find(self.board, 0) };
-        first.cast::<u8>().wrapping_add(self.offset).cast()
+        first.cast::<u8>().wrapping_add(self.behind(index).offset).cast()
     }
 }
 
@@ -356,8 +356,8 @@ impl Reader {
 
     /// A register's value, of which the low 64 bits count.
     pub(crate) fn read(&mut self, register: *mut Register) -> u64 {
-        // SAFETY: the array is this reader's own.
-        unsafe { g_byte_array_set_size(self.0, 0) };
+        // SAFETY: the array is this reader's own, and without the bytes it had it is a shorter one.
+        unsafe { (*self.0).length = 0 };
         // SAFETY: the handle is the vCPU's, and this runs in one of its callbacks.
         unsafe { qemu_plugin_read_register(register, self.0) };
         // SAFETY: the array is this reader's own.

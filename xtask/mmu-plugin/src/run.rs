@@ -34,10 +34,12 @@ pub(crate) struct Run<T: Target> {
     target: T,
     machine: Machine,
     hypervisor: bool,
-    /// What translated code counts: the number of the block at hand, then what is not modelled.
-    counter: Counter,
-    /// The first of those.
-    block: *mut u64,
+    /// The number of the block at hand, which translated code compares.
+    block: Counter,
+    /// Where that is.
+    block_place: *mut u64,
+    /// What is not modelled, and is counted.
+    counted: Counter,
     mode: Mode,
     /// What is in force in either mode, as long as that is known.
     contexts: [Option<Context<T::Architecture>>; 2],
@@ -86,14 +88,15 @@ impl<T: Target> Run<T> {
     pub(crate) fn new(config: &Config) -> Result<Self, String> {
         let registers = Registers::of_this_vcpu();
         let target = T::new(&registers)?;
-        let counter = Counter::with(T::COUNTED.len());
+        let block = Counter::new(1);
         Ok(Self {
             session: Session::new(config),
             target,
             machine: Machine { registers, ram: Ram::find(&config.ram)? },
             hypervisor: config.hypervisor,
-            counter,
-            block: counter.place(),
+            block,
+            block_place: block.place(0),
+            counted: Counter::new(T::COUNTED.len()),
             mode: Mode::Host,
             contexts: [None; 2],
             pending: None,
@@ -124,7 +127,7 @@ impl<T: Target> Run<T> {
             }
             match self.target.look(&bytes[..length], instruction.host_address()) {
                 None => {}
-                Some(Seen::Counted(place)) => instruction.count(self.counter.behind(place)),
+                Some(Seen::Counted(place)) => instruction.count(self.counted, place),
                 Some(Seen::Action(action)) => {
                     let site = keep(site(Deed::Action(action)));
                     // SAFETY: the site is a `InstructionSite<T>`, kept for good.
@@ -139,7 +142,7 @@ impl<T: Target> Run<T> {
             // SAFETY: the site is a `BlockSite<T>`, kept for good.
             unsafe { block.at_execution(entered::<T>, site) };
         } else {
-            let counter = self.counter;
+            let counter = self.block;
             // SAFETY: as above.
             unsafe { block.at_execution_unless(counter, number, entered::<T>, site) };
         }
@@ -152,7 +155,7 @@ impl<T: Target> Run<T> {
 
     fn set_block(&mut self, number: u64) {
         // SAFETY: the place is the vCPU's, and its thread is the one that is here.
-        unsafe { self.block.write(number) };
+        unsafe { self.block_place.write(number) };
     }
 
     fn enter_block(&mut self, block: &BlockSite<T>) {
@@ -244,12 +247,15 @@ impl<T: Target> Run<T> {
     }
 
     #[cold]
-    fn data(&mut self, access: Access, info: AccessInfo, at: u64) {
+    fn data(&mut self, access: Access, info: AccessInfo, at: u64, in_one_page: bool) {
         let checked = self.session.is_checked();
         let physical =
             |at| if checked { qemu::physical(info, at).map(Hpa::from_bits) } else { None };
         let ram = &self.machine.ram;
         self.session.access(ram, access, at, physical(at));
+        if in_one_page {
+            return;
+        }
         let last = at.wrapping_add(qemu::size(info) - 1);
         if at >> PAGE_SHIFT != last >> PAGE_SHIFT {
             let next = last & !(PAGE_SIZE - 1);
@@ -261,7 +267,7 @@ impl<T: Target> Run<T> {
     pub(crate) fn output(&mut self) -> Output {
         let counted = T::COUNTED.iter().enumerate().map(|(place, what)| {
             // SAFETY: the vCPU, whose place it is, does not run any more.
-            let count = unsafe { self.counter.behind(place).place().read() };
+            let count = unsafe { self.counted.place(place).read() };
             Unseen { what: (*what).to_owned(), count: Some(count) }
         });
         let uncounted =
@@ -342,8 +348,9 @@ unsafe extern "C" fn stored<T: Target>(
 unsafe fn accessed<T: Target>(access: Access, info: AccessInfo, at: u64, data: *mut c_void) {
     // SAFETY: by the caller.
     let run = unsafe { &mut *data.cast::<Run<T>>() };
+    let store = access == Access::Store;
     let in_one_page = at & (PAGE_SIZE - 1) <= PAGE_SIZE - LONGEST_ACCESS;
-    if !(in_one_page && run.session.repeats(access == Access::Store, at)) {
-        run.data(access, info, at);
+    if !(in_one_page && (run.session.repeats(store, at) || run.session.hits(store, at))) {
+        run.data(access, info, at, in_one_page);
     }
 }
