@@ -56,9 +56,11 @@ pub(super) fn render(results: &Results) -> Result<String> {
         let _ =
             writeln!(out, "\n{guest} on {} ({}, {arch})\n{work}", place.computer, place.emulator);
         if let Some(geometry) = &results.geometry {
-            let heading = mmu::show::heading(&geometry.name);
-            let modelled = modelled::tables(group.0);
-            let _ = writeln!(out, "\n{guest} on {}: {heading}\n{modelled}", place.computer);
+            let modelled = match modelled::tables(group.0) {
+                Ok(tables) => mmu::show::heading(&geometry.name) + "\n" + &tables,
+                Err(reason) => format!("no model: {reason}"),
+            };
+            let _ = writeln!(out, "\n{guest} on {}: {modelled}", place.computer);
         }
         if let Some(functions) = group.functions(&published) {
             let _ =

@@ -28,8 +28,8 @@ const COLUMNS: [&str; 10] = [
 /// What must be known to read what follows.
 pub(crate) fn heading(geometry: &str) -> String {
     format!(
-        "MODEL of geometry {geometry}, and no measurement: what such TLBs and page walks would have done in this \
-         run.\nIts figures belong to no column of instructions."
+        "MODEL of geometry {geometry}, and no measurement: what such TLBs and page walks would have done.\nIts \
+         figures belong to no column of instructions."
     )
 }
 
@@ -93,15 +93,15 @@ fn line(counts: &Counts, Walks { walks, reads }: Walks) -> [String; 7] {
         number(reads.one_dimensional),
         number(reads.two_dimensional),
         number(reads.stage2_only),
-        each(reads.total(), walks.total(), 2),
+        each(reads.total(), walks.total()),
     ]
 }
 
-/// How many of something there are for each of something else, with so many decimals.
-pub(crate) fn each(total: u64, of: u64, decimals: usize) -> String {
+/// How many of something there are for each of something else.
+fn each(total: u64, of: u64) -> String {
     match of {
         0 => NOTHING.to_owned(),
-        _ => format!("{:.decimals$}", total as f64 / of as f64),
+        _ => format!("{:.2}", total as f64 / of as f64),
     }
 }
 

@@ -13,6 +13,15 @@ impl Cell {
         })
     }
 
+    /// How many operations the phases of a row had, where a hypervisor counted them.
+    pub(crate) fn operations_of(&self, work: &Work) -> Option<u64> {
+        let phases = &self.report.as_ref()?.phases;
+        self.in_phases(&work.row, work.title.as_deref(), |belongs| {
+            let of_row = phases.iter().filter(|phase| belongs(&phase.name));
+            Some(of_row.map(|phase| phase.ops).sum()).filter(|&operations| operations > 0)
+        })
+    }
+
     /// The modelled run with blocks of this size; where blocks do not matter, with none.
     pub(crate) fn modelled(&self, block: Option<u32>) -> Option<&Modelled> {
         self.models.iter().find(|modelled| modelled.block == block)
@@ -24,6 +33,7 @@ mod tests {
     use crate::cli::Paging;
     use crate::computer::Computer;
     use crate::lab::Mode;
+    use crate::report::Phase;
     use crate::results::tests::{cell, modelled};
 
     #[test]
@@ -35,5 +45,9 @@ mod tests {
         let work = cell.work();
         let part = cell.part_of(&modelled.output, &work[0]).unwrap();
         assert_eq!((part.phase.as_str(), part.exits), ("", 2));
+        let phase = |name: &str, ops| Phase { name: name.to_owned(), ops, exits: 0, time: None };
+        assert_eq!(cell.operations_of(&work[0]), None);
+        cell.report.as_mut().unwrap().phases = vec![phase("all-first", 1), phase("all-later", 3)];
+        assert_eq!(cell.operations_of(&work[0]), Some(4));
     }
 }

@@ -13,10 +13,11 @@ use super::compare::{folder, said};
 use super::input::{refused, tool};
 use super::tally::Tally;
 use crate::arch::Arch;
-use crate::cli::{Mmu, MmuRun, Probes};
+use crate::cli::{Mmu, MmuRun, Paging, Probes};
 use crate::computer::Program;
-use crate::lab::{Lab, Place, Run};
+use crate::lab::{Lab, Mode, Place, Run};
 use crate::mmu::{Modelling, Wish};
+use crate::results::Results;
 use crate::setup::emulator;
 use crate::{build, golden, parallel};
 
@@ -27,7 +28,7 @@ const LEAST: u64 = 1000;
 /// The guest that is modelled everywhere.
 const GUEST: &str = "hello";
 /// The guest in which the lack of invalidations is noticed.
-const CHANGING: &str = "mmu-ops";
+const CHANGING: &str = "mmu-cases";
 /// A geometry of 15 entries in two ways.
 const UNEVEN: &str = "
 name = \"uneven\"
@@ -55,8 +56,8 @@ pub(super) fn inputs(tally: &mut Tally) -> Result<()> {
     let uneven = folder.join("uneven.toml");
     fs::write(&uneven, UNEVEN)?;
     tally.case("input: a geometry that does not divide", || {
-        let mut command = tool(&["qemu", "--mmu-model"])?;
-        refused(command.arg(&uneven), "15 entries do not divide into 2 ways")
+        let mut command = tool(&["qemu"])?;
+        refused(command.arg("--mmu-model").arg(&uneven), "15 entries do not divide into 2 ways")
     });
     for (name, message, says) in REFUSALS {
         tally.case(&format!("input: an emulator {name}"), || {
@@ -105,6 +106,7 @@ pub(super) fn all(tally: &mut Tally, lab: &Lab) {
         });
     }
     tally.case(&format!("model: as a person asks for it, {}", arch.name()), || asked(arch));
+    tally.case(&format!("model: compared, {}", arch.name()), || compared(arch));
 }
 
 /// The model agrees with the emulator, says the same twice, and the run is the one that is without.
@@ -164,5 +166,29 @@ fn asked(arch: Arch) -> Result<()> {
     let output = run(&["--mmu-check-least", "1000000000000"])?;
     ensure!(output.status.code() == Some(1), "too few are enough: {:?}", output.status.code());
     ensure!(said(&output).contains("at least 1,000,000,000,000"), "{}", said(&output));
+    Ok(())
+}
+
+/// Every cell that QEMU runs has its models, and they are shown.
+fn compared(arch: Arch) -> Result<()> {
+    let folder = folder("model")?;
+    let mut command =
+        tool(&["compare", "--guest", GUEST, "--arch", arch.name(), "--mmu-model", "skylake"])?;
+    let output =
+        command.arg("--out").arg(&folder).output().context("this tool cannot run itself")?;
+    ensure!(output.status.success(), "it fails: {}", said(&output));
+    for says in ["MODEL of geometry skylake", "nested 1g", "table reads, 2-D walks"] {
+        ensure!(said(&output).contains(says), "it does not say `{says}`: {}", said(&output));
+    }
+    let results = Results::read(&folder.join("results.json"))?;
+    for cell in &results.cells {
+        let modelled = match (cell.place.mode, cell.unmodelled.is_some()) {
+            (_, true) => 0,
+            (Mode::Under(Paging::Nested), _) => 3,
+            _ => 1,
+        };
+        ensure!(cell.models.len() == modelled, "{} has {} models", cell.name(), cell.models.len());
+        ensure!(cell.unmodelled.is_some() == (cell.place.emulator == "Bochs"), "{}", cell.name());
+    }
     Ok(())
 }
