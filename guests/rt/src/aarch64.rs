@@ -8,6 +8,7 @@ pub mod exact;
 pub(crate) mod exception;
 pub(crate) mod gic;
 pub(crate) mod machine;
+pub(crate) mod marker;
 pub(crate) mod quick;
 pub(crate) mod table;
 pub(crate) mod timer;

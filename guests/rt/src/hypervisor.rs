@@ -3,6 +3,7 @@
 use hv_abi::call;
 
 pub use crate::arch::call::hypercall;
+use crate::arch::marker::marker;
 
 /// Whether a hypercall reaches anybody.
 pub fn has_hypercalls() -> bool {
@@ -33,13 +34,10 @@ pub(crate) fn exit(status: u8) -> ! {
 }
 
 /// Does `work`, `operations` operations, as the phase `name`: under Umbra the report counts exits
-/// and time for it. Nothing is printed within. A name has at most 16 bytes of ASCII
-/// and no spaces.
+/// and time for it, and everywhere [markers](hv_abi::marker) stand around it. Nothing is printed
+/// within. A name has at most 16 bytes of ASCII and no spaces.
 #[inline(always)]
 pub fn phase<T>(name: &str, operations: u64, work: impl FnOnce() -> T) -> T {
-    if !crate::machine().umbra {
-        return work();
-    }
     let mut bytes = [0; call::PHASE_NAME];
     let length = name.len().min(bytes.len());
     bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
@@ -48,9 +46,18 @@ pub fn phase<T>(name: &str, operations: u64, work: impl FnOnce() -> T) -> T {
         half.copy_from_slice(&bytes[at..at + 8]);
         u64::from_le_bytes(half)
     });
+    let marked = || {
+        marker([low, high]);
+        let result = work();
+        marker([0; 2]);
+        result
+    };
+    if !crate::machine().umbra {
+        return marked();
+    }
     // SAFETY: the call writes no memory.
     unsafe { hypercall(call::PHASE_BEGIN, [low, high, 0]) };
-    let result = work();
+    let result = marked();
     // SAFETY: the call writes no memory.
     unsafe { hypercall(call::PHASE_END, [operations, 0, 0]) };
     result

@@ -9,6 +9,7 @@ pub mod descriptor;
 pub mod exact;
 pub mod exception;
 pub(crate) mod machine;
+pub(crate) mod marker;
 pub(crate) mod port;
 pub(crate) mod quick;
 pub(crate) mod table;
