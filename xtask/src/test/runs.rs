@@ -27,7 +27,7 @@ const RICHER_NATIVELY: [&str; 1] = ["table-stores"];
 /// with itself.
 const OF_THE_PROCESSOR: [&str; 2] = ["mmu-cases", "table-stores"];
 /// The guests that compute the same on every instruction set.
-const EVERYWHERE: [&str; 2] = ["aim9-memory", "memory-motion"];
+const EVERYWHERE: [&str; 3] = ["aim9-memory", "memory-motion", "tlb-chase"];
 /// Guests and arguments with which they take as many interrupts as there is time for: their counts hang on the
 /// compiler.
 const TIMED: [(&str, &str); 1] = [("mmu-cases", "timed")];
