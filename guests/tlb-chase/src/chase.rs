@@ -1,5 +1,7 @@
 //! The chase: what is measured.
 
+use core::mem::offset_of;
+
 /// What a page of the set begins with.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -34,11 +36,12 @@ impl Chase {
     pub(crate) fn follow(self, accesses: u64) -> Self {
         let Self { mut at, mut sum } = self;
         for _ in 0..accesses {
-            // SAFETY: a node that is mapped, by the caller of `new`.
-            let mark = unsafe { (&raw const (*at).mark).read_volatile() };
-            sum = sum.wrapping_add(mark);
+            let mark = at.wrapping_byte_add(offset_of!(Node, mark)).cast::<u64>();
+            // SAFETY: in a node that is mapped, by the caller of `new`.
+            sum = sum.wrapping_add(unsafe { mark.read_volatile() });
+            let next = at.wrapping_byte_add(offset_of!(Node, next)).cast::<*const Node>();
             // SAFETY: as above.
-            at = unsafe { (&raw const (*at).next).read_volatile() };
+            at = unsafe { next.read_volatile() };
         }
         Self { at, sum }
     }
