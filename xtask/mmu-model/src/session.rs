@@ -119,7 +119,7 @@ impl<A: Architecture> Session<A> {
             Access::Fetch => &mut counts.fetches,
         } += 1;
         let reached = self.mmu.access(&self.context, memory, access, at, counts);
-        if access != Access::Fetch && self.check.is_none() {
+        if access != Access::Fetch && self.is_plain {
             match reached {
                 None => self.last = [NONE; 2],
                 Some(reached) => self.note(at, reached.writable),
@@ -192,8 +192,14 @@ impl<A: Architecture> Session<A> {
         }
         self.who = who;
         self.context = context;
+        self.watch(false);
+    }
+
+    /// Whether from now on each data access has to come by [`access`](Self::access), until another is entered.
+    pub fn watch(&mut self, each: bool) {
+        self.settle();
         let translated = self.context.upper.is_some() || self.context.lower.is_some();
-        self.is_plain = translated && self.check.is_none() && self.refused.is_none();
+        self.is_plain = !each && translated && self.check.is_none() && self.refused.is_none();
     }
 
     /// Whether translations are compared.

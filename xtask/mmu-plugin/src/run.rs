@@ -44,6 +44,9 @@ pub(crate) struct Run<T: Target> {
     /// What is in force in either mode, as long as that is known.
     contexts: [Option<Context<T::Architecture>>; 2],
     pending: Option<Pending>,
+    /// Whether the instruction at hand is one that enters a guest: it accesses the guest's memory, and the
+    /// processor's own by physical addresses.
+    straddles: bool,
     /// The page of the last fetch, and where the model found it.
     page: u64,
     reached: Option<Hpa>,
@@ -100,6 +103,7 @@ impl<T: Target> Run<T> {
             mode: Mode::Host,
             contexts: [None; 2],
             pending: None,
+            straddles: false,
             page: SPOILED,
             reached: None,
         })
@@ -168,6 +172,9 @@ impl<T: Target> Run<T> {
         if block.is_left_to {
             self.target.left();
         }
+        if std::mem::take(&mut self.straddles) {
+            self.session.watch(false);
+        }
         self.set_block(block.number);
         let moved = self.enter_mode(block.mode);
         let at = self.target.virtual_address(block.mode, pc, block.start);
@@ -227,7 +234,7 @@ impl<T: Target> Run<T> {
             }
         };
         let effect = self.target.execute(action, &self.machine);
-        let Effect { phase, forget, forget_now, changes, refuse } = effect;
+        let Effect { phase, forget, forget_now, changes, enters, refuse } = effect;
         if let Some(halves) = phase {
             self.session.phase(&name(halves));
         }
@@ -240,6 +247,11 @@ impl<T: Target> Run<T> {
         for &mode in changes {
             self.contexts[mode as usize] = None;
         }
+        if let Some(mode) = enters {
+            self.enter_mode(mode);
+            self.straddles = true;
+            self.session.watch(true);
+        }
         self.pending = forget.map(|forget| Pending { at, behind: at + site.length, forget });
         if !changes.is_empty() || self.pending.is_some() {
             self.spoil();
@@ -248,6 +260,9 @@ impl<T: Target> Run<T> {
 
     #[cold]
     fn data(&mut self, access: Access, info: AccessInfo, at: u64, in_one_page: bool) {
+        if self.straddles && qemu::physical(info, at) == Some(at) {
+            return;
+        }
         let checked = self.session.is_checked();
         let physical =
             |at| if checked { qemu::physical(info, at).map(Hpa::from_bits) } else { None };

@@ -40,6 +40,8 @@ pub(crate) struct Effect {
     pub(crate) forget_now: Option<Invalidation>,
     /// Where translation may be another afterwards.
     pub(crate) changes: &'static [Mode],
+    /// Whose accesses those are that the instruction itself makes, if not of whoever executes it.
+    pub(crate) enters: Option<Mode>,
     /// Why the run cannot be modelled any further.
     pub(crate) refuse: Option<String>,
 }

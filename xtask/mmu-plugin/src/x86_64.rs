@@ -248,7 +248,8 @@ impl Target for X86 {
 }
 
 impl X86 {
-    /// VMRUN enters a guest, whose VMCB says what is forgotten.
+    /// VMRUN enters a guest, whose VMCB says what is forgotten. An event that it delivers there is part of it, and
+    /// its gates and frames are the guest's.
     fn run(&mut self, vmcb: Vmcb, machine: &Machine) -> Effect {
         self.guest = Some(vmcb);
         self.just_entered = true;
@@ -257,7 +258,8 @@ impl X86 {
         }
         let control = (vmcb.read(machine, ASID) >> TLB_CONTROL_SHIFT) as u8;
         let forget_now = forget::tlb_control(control, vmcb.asid(machine));
-        Effect { forget_now, changes: &[Mode::Guest], ..Effect::default() }
+        let (changes, enters) = (&[Mode::Guest], Some(Mode::Guest));
+        Effect { forget_now, changes, enters, ..Effect::default() }
     }
 
     /// The mode of whoever runs.
