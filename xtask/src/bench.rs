@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what the project must reach, and what it reaches.
 //!
-//! Every figure is a count of instructions or bytes under the reference emulator. Those of durations
+//! Every figure but those of the MMU model's cost is a count of instructions or bytes under the reference emulator. Those of durations
 //! come from a hypervisor without probes, as the guest's own clock saw them; those of exits from one
 //! that counts.
 
@@ -8,6 +8,7 @@ mod budgets;
 mod compare;
 mod figures;
 mod limits;
+mod model;
 mod of;
 
 use std::fs;
@@ -31,7 +32,8 @@ pub(crate) fn run(options: &cli::Bench) -> Result<u8> {
     let toolchain = setup::toolchain(arch, install)?;
     let lab = Lab::new(arch, &toolchain, &[Probes::Off, Probes::Counts, Probes::Full])?;
     let figures = Figures::take(&lab)?;
-    let budgets = budgets::all(&lab, &figures)?;
+    let mut budgets = budgets::all(&lab, &figures)?;
+    budgets.extend(model::budgets(&lab)?);
     print!("{}", render(&budgets));
     let comparisons = [compare::mmu_ops(arch, &figures), compare::memory_motion(arch, &figures)];
     for comparison in &comparisons {

@@ -39,6 +39,12 @@ impl Wish {
         Ok(Some(Self { geometry, check, ignore_invalidations: false }))
     }
 
+    /// The usual geometry of an instruction set, and nothing compared.
+    pub(crate) fn usual(arch: Arch) -> Result<Self> {
+        let geometry = geometry::of(None, arch)?;
+        Ok(Self { geometry, check: None, ignore_invalidations: false })
+    }
+
     /// The same for a single run.
     pub(crate) fn of_run(options: &MmuRun, arch: Arch) -> Result<Option<Self>> {
         let wish = Self::of(&options.mmu, arch)?;
