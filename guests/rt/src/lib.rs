@@ -97,11 +97,16 @@ macro_rules! check {
     };
 }
 
+/// Where the frames begin to a multiple of: a block of the identity map. What shares a block with a table, and so
+/// what shadow paging splits, then does not hang on the size of the image, which a compiler decides.
+const FRAMES_ALIGN: u64 = 2 << 20;
+
 /// Runs the guest on `machine`, with the MMU on.
 fn run(machine: Machine) -> ! {
     let machine = MACHINE.call_once(|| machine);
     let image_end = arch::boot::image_end();
-    let frames_start = image_end + heap::size(machine.ram_size());
+    let heap_end = image_end + heap::size(machine.ram_size());
+    let frames_start = heap_end.next_multiple_of(FRAMES_ALIGN);
     let end = machine.free_until(image_end);
     if frames_start > end {
         println!("rt: {} MiB of memory are too few for the heap", machine.ram_size() >> 20);
