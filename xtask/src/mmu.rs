@@ -45,7 +45,12 @@ impl Wish {
         Ok(Self { geometry, check: None, ignore_invalidations: false })
     }
 
-    /// The same for a single run.
+    /// The same, and at least so many translations compared.
+    pub(crate) fn compared(arch: Arch, least: u64) -> Result<Self> {
+        Ok(Self { check: Some(least), ..Self::usual(arch)? })
+    }
+
+    /// Reads it from the options of a single run.
     pub(crate) fn of_run(options: &MmuRun, arch: Arch) -> Result<Option<Self>> {
         let wish = Self::of(&options.mmu, arch)?;
         let ignore_invalidations = options.mmu_ignore_invalidations;

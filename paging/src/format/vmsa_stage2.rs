@@ -8,7 +8,9 @@ use crate::attrs::{Attrs, Memory, Rights};
 use crate::entry::Entry;
 use crate::fault::GuestFault;
 use crate::format::vmsa_stage1::ADDRESS;
+use crate::format::vmsa_stage1::control::{output_bits, root_address};
 use crate::format::{Format, GuestFormat, Start};
+use crate::mem::ENTRY_SHIFT;
 
 bitflags! {
     /// Bits of a stage 2 descriptor ("Stage 2 descriptor formats").
@@ -114,6 +116,8 @@ impl Regime {
     const START_SHIFT: u32 = 6;
     const GRANULE: u64 = 0b11 << 14;
     const OUTPUT_SHIFT: u32 = 16;
+    /// DS and SL2: 52-bit addresses.
+    const LARGE_ADDRESS: u64 = 0b11 << 32;
 
     /// What the register says, unless its granule is not 4 KiB or its root not one table of at most 512
     /// entries.
@@ -126,17 +130,18 @@ impl Regime {
             2 => Level::TOP,
             _ => return None,
         };
-        let output_bits = match vtcr >> Self::OUTPUT_SHIFT & 0b111 {
-            0 => 32,
-            1 => 36,
-            2 => 40,
-            3 => 42,
-            4 => 44,
-            _ => 48,
-        };
+        let output_bits = output_bits(vtcr >> Self::OUTPUT_SHIFT);
         let entries = 1_u64.checked_shl(input_bits.checked_sub(top.shift())?)?;
-        let walked = vtcr & Self::GRANULE == 0 && entries <= ENTRIES as u64;
+        let small = vtcr & (Self::GRANULE | Self::LARGE_ADDRESS) == 0;
+        let walked = small && entries <= ENTRIES as u64;
         walked.then_some(Self { input_bits, top, output_bits })
+    }
+
+    /// The host-physical address of the root in VTTBR_EL2: aligned to its size, at least 64 bytes.
+    #[must_use]
+    pub const fn root(&self, vttbr: u64) -> u64 {
+        let size = 1_u64 << (self.input_bits - self.top.shift() + ENTRY_SHIFT);
+        root_address(vttbr, size)
     }
 }
 

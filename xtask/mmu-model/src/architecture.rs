@@ -97,11 +97,11 @@ impl<A: Architecture> Copy for Lower<A> {}
 /// What translates addresses at the moment.
 pub struct Context<A: Architecture> {
     /// Whose translations they are.
-    pub owner: Owner,
+    pub(crate) owner: Owner,
     /// Stage 1, unless it is off.
-    pub upper: Option<Upper<A>>,
+    pub(crate) upper: Option<Upper<A>>,
     /// Stage 2, unless there is none.
-    pub lower: Option<Lower<A>>,
+    pub(crate) lower: Option<Lower<A>>,
 }
 
 impl<A: Architecture> Clone for Context<A> {
@@ -113,9 +113,16 @@ impl<A: Architecture> Clone for Context<A> {
 impl<A: Architecture> Copy for Context<A> {}
 
 impl<A: Architecture> Context<A> {
+    /// Stage 1 of `owner`, unless it is off, above stage 2, unless there is none.
+    #[must_use]
+    pub const fn new(owner: Owner, upper: Option<Upper<A>>, lower: Option<Lower<A>>) -> Self {
+        let owner = if upper.is_some() { owner } else { owner.flat() };
+        Self { owner, upper, lower }
+    }
+
     /// Nothing: every address is physical.
     #[must_use]
     pub const fn untranslated(owner: Owner) -> Self {
-        Self { owner, upper: None, lower: None }
+        Self::new(owner, None, None)
     }
 }

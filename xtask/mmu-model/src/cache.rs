@@ -2,7 +2,8 @@
 //!
 //! All kinds of entries have one form, since processors keep several kinds in one array. An address is looked
 //! for by each size that the array holds, as hardware that holds several sizes does. A table of hints says
-//! where a page was found last, so that what hits again costs one comparison; it changes no outcome.
+//! where a page was found last, so that what hits again costs one comparison. Where several entries match, which
+//! software must not let happen, any of them may be taken, as by hardware.
 
 use paging::addr::PAGE_SHIFT;
 
@@ -60,10 +61,10 @@ impl Known {
     }
 
     /// Whether it is of the same address as `new`, which takes its place.
-    const fn is_replaced_by(&self, new: &Self) -> bool {
+    fn is_replaced_by(&self, new: &Self) -> bool {
         self.shift == new.shift
             && (self.at ^ new.at) >> new.shift == 0
-            && self.kind as u8 == new.kind as u8
+            && self.kind == new.kind
             && self.owners.meet(new.owners)
     }
 
@@ -285,5 +286,26 @@ impl Cache {
             }
         }
         dropped
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An entry of 4 KiB, a piece of something of the size `leaf_shift`.
+    pub(crate) fn known(kind: Kind, owners: Owners, at: u64, leaf_shift: u32) -> Known {
+        let (shift, physical, guest_physical) = (PAGE_SHIFT, 0, 0);
+        Known {
+            kind,
+            owners,
+            at,
+            shift,
+            leaf_shift,
+            physical,
+            guest_physical,
+            limits: 0,
+            writable: true,
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! What a TLB is made of: a file that a person can write, checked before anything is built of it.
 
-use std::fmt;
+use std::{fmt, mem};
 
-use paging::addr::Level;
+use paging::addr::Level as TableLevel;
 use serde::{Deserialize, Serialize};
 
 /// Something that a structure can hold, as a word: `4k`, `64k`, `2m`, `1g` (any power of two from 4 KiB to
@@ -40,7 +40,7 @@ fn size(word: &str) -> Option<u32> {
     let shift = UNITS.iter().find(|(name, _)| *name == unit)?.1;
     let number: u32 = word.strip_suffix(unit)?.parse().ok()?;
     let size = shift + number.checked_ilog2()?;
-    let fits = (Level::PAGE.shift()..=Level::BLOCK_1G.shift()).contains(&size);
+    let fits = (TableLevel::PAGE.shift()..=TableLevel::BLOCK_1G.shift()).contains(&size);
     (number.is_power_of_two() && fits).then_some(size)
 }
 
@@ -152,6 +152,8 @@ pub enum GeometryError {
     NoPages(&'static str),
     /// Two structures of a level hold the same.
     Twice(&'static str),
+    /// An L2 holds translations of this size, log2, in smaller pieces than its L1.
+    Smaller(&'static str, u32),
 }
 
 impl fmt::Display for GeometryError {
@@ -171,6 +173,13 @@ impl fmt::Display for GeometryError {
             ),
             Self::NoPages(of) => write!(f, "{of}: no structure holds `4k`"),
             Self::Twice(of) => write!(f, "{of}: two structures hold the same"),
+            Self::Smaller(of, size) => {
+                write!(
+                    f,
+                    "{of}: it holds pieces of `{}` that are smaller than an L1's",
+                    word(*size)
+                )
+            }
         }
     }
 }
@@ -220,19 +229,26 @@ impl Geometry {
             }
             let wants_pages =
                 name != "walk-caches" && !(name.starts_with("l2") && structures.is_empty());
-            if wants_pages && !held.contains(&&Held::Translations(Level::PAGE.shift())) {
+            if wants_pages && !held.contains(&&Held::Translations(TableLevel::PAGE.shift())) {
                 return Err(GeometryError::NoPages(name));
             }
         }
-        let walks = |structures: &[Structure]| -> Vec<Held> {
+        let sorts = |structures: &[Structure]| -> Vec<_> {
             let held = structures.iter().flat_map(|structure| structure.holds.clone());
-            held.filter(|held| !held.is_translation()).collect()
+            held.filter(|held| !held.is_translation())
+                .map(|held| mem::discriminant(&held))
+                .collect()
         };
-        let second = walks(&self.l2);
-        if walks(&self.walk_caches).iter().any(|held| second.contains(held)) {
+        let second = sorts(&self.l2);
+        if sorts(&self.walk_caches).iter().any(|sort| second.contains(sort)) {
             return Err(GeometryError::Twice("l2 and walk-caches"));
         }
-        Ok(())
+        let of_fetches = match self.l2_instruction.as_slice() {
+            [] => ("l2", self.l2.as_slice()),
+            own => ("l2-instruction", own),
+        };
+        outlives(&self.l1_data, ("l2", &self.l2))?;
+        outlives(&self.l1_instruction, of_fetches)
     }
 
     /// The same processor without what walks ask.
@@ -246,6 +262,31 @@ impl Geometry {
         without.l2.retain(|structure| !structure.holds.is_empty());
         without
     }
+}
+
+/// The size of the pieces in which a level holds a leaf, log2, if it does.
+fn piece(structures: &[Structure], leaf: u32) -> Option<u32> {
+    let fitting = structures.iter().filter_map(|structure| {
+        let sizes = structure.holds.iter().filter_map(|held| match held {
+            Held::Translations(size) if *size <= leaf => Some(*size),
+            _ => None,
+        });
+        sizes.max().filter(|size| *size == leaf || structure.pieces)
+    });
+    fitting.max()
+}
+
+/// Fails if an L2 gives an L1 less than a walk would, so that what stands in the L1 would hang on the L2.
+fn outlives(
+    l1: &[Structure],
+    (name, l2): (&'static str, &[Structure]),
+) -> Result<(), GeometryError> {
+    let leaves =
+        [TableLevel::PAGE, TableLevel::BLOCK_2M, TableLevel::BLOCK_1G].map(TableLevel::shift);
+    let smaller = leaves.into_iter().find(|&leaf| {
+        piece(l2, leaf).is_some_and(|second| piece(l1, leaf).is_some_and(|first| second < first))
+    });
+    smaller.map_or(Ok(()), |leaf| Err(GeometryError::Smaller(name, leaf)))
 }
 
 impl Structure {
@@ -262,5 +303,68 @@ impl Structure {
             return Err(GeometryError::Holds(name));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const L1: &str =
+        "name = \"test\"\nl1-instruction = [{ entries = 4, ways = 4, holds = [\"4k\", \"2m\"] }]\n";
+
+    fn error(rest: &str) -> String {
+        Geometry::parse(&format!("{L1}{rest}"))
+            .map_or_else(|why| why.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        let data = |entries: u32, ways: u32, holds: &str| {
+            format!("l1-data = [{{ entries = {entries}, ways = {ways}, holds = [{holds}] }}]\n")
+        };
+        let right = data(4, 4, "\"4k\", \"2m\"");
+        assert_eq!(error(&right), "");
+        assert!(error("").contains("missing field `l1-data`"));
+        assert!(error(&data(15, 2, "\"4k\"")).contains("15 entries do not divide into 2 ways"));
+        assert!(error(&data(4, 0, "\"4k\"")).contains("do not divide into 0 ways"));
+        assert!(error(&data(0, 1, "\"4k\"")).contains("0 entries; there are 1 to"));
+        assert!(error(&data(65536, 1, "\"4k\"")).contains("65536 entries"));
+        assert!(error(&data(4, 4, "")).contains("must name something"));
+        assert!(error(&data(4, 4, "\"4k\", \"4k\"")).contains("each thing once"));
+        assert!(error(&data(4, 4, "\"2m\"")).contains("no structure holds `4k`"));
+        assert!(error(&data(4, 4, "\"3k\"")).contains("`3k` cannot be held"));
+        assert!(error(&data(4, 4, "\"4k\", \"ipa-4k\"")).contains("only l2 and walk-caches"));
+        let second = |holds: &str| {
+            right.clone() + &format!("l2 = [{{ entries = 8, ways = 2, holds = [{holds}] }}]\n")
+        };
+        assert_eq!(error(&second("\"4k\", \"2m\", \"ipa-2m\"")), "");
+        assert!(error(&second("\"4k\"")).contains("pieces of `2m` that are smaller"));
+        let both = second("\"4k\", \"2m\", \"ipa-2m\"")
+            + "walk-caches = [{ entries = 8, ways = 2, holds = [\"ipa-4k\"] }]\n";
+        assert!(error(&both).contains("l2 and walk-caches: two structures hold the same"));
+        assert!(error(&(right.clone() + "l3 = []\n")).contains("unknown field `l3`"));
+    }
+
+    #[test]
+    fn words_name_what_can_be_held() {
+        for word in [
+            "4k",
+            "64k",
+            "1m",
+            "2m",
+            "512m",
+            "1g",
+            "ipa-4k",
+            "ipa-1g",
+            "stage-1-tables",
+            "stage-2-tables",
+        ] {
+            let held = Held::try_from(word.to_owned()).unwrap();
+            assert_eq!(String::from(held), word);
+        }
+        for word in ["2k", "2g", "k", "4", "ipa-", "stage-3-tables"] {
+            assert!(Held::try_from(word.to_owned()).is_err(), "{word}");
+        }
     }
 }

@@ -185,10 +185,4 @@ impl Mmu {
             level.forget(what);
         }
     }
-
-    /// Whether the L1 data TLB has a translation of `at`: for tests.
-    #[must_use]
-    pub fn knows(&mut self, owner: Owner, at: u64) -> bool {
-        self.l1_data.translation(owner, untagged(at)).is_some()
-    }
 }

@@ -8,6 +8,8 @@ pub struct Owner(u64);
 const VM_SHIFT: u32 = 16;
 /// Set in the hypervisor's own regime, where the architecture has one: Arm's EL2.
 const HYPERVISOR: u64 = 1 << 32;
+/// Set while stage 1 is off: an address is then one of the guest's memory, and no translation of stage 1's.
+const FLAT: u64 = 1 << 33;
 /// The bits that tell address spaces of one machine apart.
 const SPACE: u64 = (1 << VM_SHIFT) - 1;
 
@@ -17,6 +19,12 @@ impl Owner {
     #[must_use]
     pub const fn space(vm: u16, space: u16) -> Self {
         Self((vm as u64) << VM_SHIFT | space as u64)
+    }
+
+    /// The same machine while stage 1 is off.
+    #[must_use]
+    pub const fn flat(self) -> Self {
+        Self(self.0 | FLAT)
     }
 
     /// The regime of Arm's EL2, which has neither.
@@ -47,9 +55,15 @@ impl Owners {
         Self { of, mask: u64::MAX }
     }
 
-    /// Every address space of the machine that `of` belongs to.
+    /// All that belongs to the machine of `of`.
     #[must_use]
     pub const fn machine_of(of: Owner) -> Self {
+        Self { of, mask: !(SPACE | FLAT) }
+    }
+
+    /// Every address space of the machine of `of`, with stage 1 on if it is for `of`, and off if not.
+    #[must_use]
+    pub const fn spaces_of(of: Owner) -> Self {
         Self { of, mask: !SPACE }
     }
 
@@ -86,5 +100,8 @@ mod tests {
         assert!(Owners::SPACES.contain(elsewhere) && !Owners::SPACES.contain(Owner::hypervisor()));
         assert!(!machine.contain(Owner::hypervisor()) && Owners::ALL.contain(Owner::hypervisor()));
         assert!(machine.meet(Owners::one(other)) && !machine.meet(Owners::one(elsewhere)));
+        let spaces = Owners::spaces_of(one);
+        assert!(spaces.contain(other) && !spaces.contain(other.flat()));
+        assert!(machine.contain(other.flat()) && machine.meet(Owners::spaces_of(one.flat())));
     }
 }

@@ -30,3 +30,27 @@ pub fn all() -> Vec<Geometry> {
 pub fn named(name: &str) -> Option<Geometry> {
     all().into_iter().find(|geometry| geometry.name == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_preset_is_a_geometry_with_a_source_for_each_figure() {
+        for text in FILES {
+            let geometry = Geometry::parse(text).unwrap();
+            assert_eq!(named(&geometry.name).as_ref(), Some(&geometry));
+            let levels = [
+                &geometry.l1_instruction,
+                &geometry.l1_data,
+                &geometry.l2,
+                &geometry.l2_instruction,
+                &geometry.walk_caches,
+            ];
+            let sources = levels.into_iter().flatten().map(|structure| &structure.source);
+            assert!(sources.clone().count() > 0);
+            assert!(sources.clone().all(|source| !source.is_empty()), "{}", geometry.name);
+        }
+        assert_eq!(named("cortex-a99"), None);
+    }
+}

@@ -109,7 +109,7 @@ impl<'a, A: Architecture, M: Physical> Walk<'a, A, M> {
         let below = self.stage2(Gpa::from_bits(at))?;
         Some(Known {
             kind: Kind::Translation,
-            owners: Owners::machine_of(self.context.owner),
+            owners: Owners::spaces_of(self.context.owner),
             at: untagged(at),
             shift: below.shift,
             leaf_shift: below.shift,
@@ -154,7 +154,7 @@ impl<'a, A: Architecture, M: Physical> Walk<'a, A, M> {
         let is_global = upper.has_global && A::is_global(found.leaf);
         Some(Known {
             kind: Kind::Translation,
-            owners: if is_global { Owners::machine_of(owner) } else { Owners::one(owner) },
+            owners: if is_global { Owners::spaces_of(owner) } else { Owners::one(owner) },
             at: untagged(at),
             shift,
             leaf_shift: found.level.shift(),

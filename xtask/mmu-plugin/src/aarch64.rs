@@ -5,7 +5,7 @@ use mmu_model::invalidation::tlbi::{self, Operation};
 use mmu_model::owner::Owner;
 use paging::addr::{Gpa, Hpa};
 use paging::format::vmsa_stage1::control::{self, Sctlr, Tcr};
-use paging::format::vmsa_stage1::{ADDRESS, HalfRegime, Regime};
+use paging::format::vmsa_stage1::{HalfRegime, Regime};
 use paging::format::vmsa_stage2;
 
 use crate::registers::{Handle, Registers};
@@ -65,8 +65,8 @@ const CRN_TLB: [u32; 2] = [8, 9];
 const CRN_CONTROL: [u32; 2] = [1, 2];
 /// CRm of AT.
 const CRM_TRANSLATE: [u32; 2] = [8, 9];
-/// CRm of DC ZVA, and op1 and op2.
-const ZERO: (u32, u32, u32) = (3, 4, 1);
+/// op1, CRm and op2 of DC ZVA, and of DC GZVA.
+const ZERO: [(u32, u32, u32); 2] = [(3, 4, 1), (3, 4, 4)];
 /// PRFM in its forms ("Loads and stores", C4.1.95): mask and value.
 const PREFETCHES: [(u32, u32); 4] = [
     (0xffc0_0000, 0xf980_0000),
@@ -97,8 +97,7 @@ const TAG_SHIFT: u32 = 48;
 /// Bits of a physical address without FEAT_LPA.
 const PHYSICAL_BITS: u32 = 48;
 
-/// TCR_EL2 without VHE ("TCR_EL2, Translation Control Register").
-const EL2_SIZE: u64 = 0x3f;
+/// TCR_EL2 without VHE ("TCR_EL2, Translation Control Register"). T0SZ stands where TCR_EL1 has it.
 const EL2_GRANULE: u64 = 0b11 << 14;
 const EL2_TOP_BYTE_IGNORED: u64 = 1 << 20;
 const EL2_FLAT: u64 = 1 << 24;
@@ -108,8 +107,8 @@ impl Target for Aarch64 {
     type Architecture = Arm;
     type Action = Action;
     const COUNTED: &'static [&'static str] = &[
-        "DC ZVA: stores that clear memory",
-        "cache maintenance",
+        "DC ZVA, DC GZVA: stores that clear memory",
+        "cache maintenance, and other instructions with CRn 7",
         "AT: address translation instructions",
         "PRFM: prefetches",
     ];
@@ -177,7 +176,7 @@ impl Target for Aarch64 {
         }
         if word & SYSTEM_MASK == SYSTEM && crn == CRN_CACHE {
             return Some(Seen::Counted(match crm {
-                _ if (op1, crm, op2) == ZERO => ZEROED,
+                _ if ZERO.contains(&(op1, crm, op2)) => ZEROED,
                 crm if CRM_TRANSLATE.contains(&crm) && op1 != 3 => TRANSLATED,
                 _ => CACHES,
             }));
@@ -197,10 +196,12 @@ impl Target for Aarch64 {
             Action::Invalidate(operation, operand) => {
                 let forget = tlbi::decode(operation, general(operand), self.vmid(machine));
                 let Operation { op1, crm, op2 } = operation;
-                let refuse = forget.is_none().then(|| {
-                    format!("TLBI with op1 {op1}, CRm {crm}, op2 {op2} is not modelled with this operand")
+                let forget = forget.ok_or_else(|| {
+                    format!(
+                        "TLBI with op1 {op1}, CRm {crm}, op2 {op2} and its operand is not modelled"
+                    )
                 });
-                Effect { forget, refuse, ..Effect::default() }
+                Effect { forget: Some(forget), ..Effect::default() }
             }
         }
     }
@@ -216,13 +217,13 @@ impl Target for Aarch64 {
 
     fn in_force(&mut self, machine: &Machine, mode: Mode) -> Result<InForce<Arm>, String> {
         let read = |handle| machine.registers.read(handle);
+        let hcr = self.hypervisor.as_ref().map_or(0, |own| read(own.hcr));
+        if hcr & (HOST_AT_EL2 | TRAP_GENERAL) != 0 {
+            return Err("a host at EL2 (HCR_EL2.E2H, TGE) is not modelled".to_owned());
+        }
         let context = match (&self.hypervisor, mode) {
             (Some(own), Mode::Host) => el2(read(own.sctlr), read(own.tcr), read(own.ttbr))?,
             (hypervisor, _) => {
-                let hcr = hypervisor.as_ref().map_or(0, |hypervisor| read(hypervisor.hcr));
-                if hcr & (HOST_AT_EL2 | TRAP_GENERAL) != 0 {
-                    return Err("a host at EL2 (HCR_EL2.E2H, TGE) is not modelled".to_owned());
-                }
                 let lower = match hypervisor {
                     Some(own) if hcr & (STAGE2 | DEFAULT_CACHEABLE) != 0 => {
                         Some(stage2(read(own.vtcr), read(own.vttbr))?)
@@ -238,7 +239,7 @@ impl Target for Aarch64 {
                 let owner = Owner::space(self.vmid(machine), asid as u16);
                 let off = hcr & DEFAULT_CACHEABLE != 0;
                 let upper = if off { None } else { stage1(read(self.common.sctlr), tcr, ttbr)? };
-                Context { owner, upper, lower }
+                Context::new(owner, upper, lower)
             }
         };
         Ok((context, None))
@@ -275,9 +276,10 @@ fn stage1(sctlr: u64, tcr: u64, ttbr: [u64; 2]) -> Result<Option<Upper<Arm>>, St
 
 fn stage2(vtcr: u64, vttbr: u64) -> Result<Lower<Arm>, String> {
     let regime = vmsa_stage2::Regime::of(vtcr).ok_or(
-        "a stage 2 with a granule other than 4 KiB, or a root of more than one table (VTCR_EL2), is not modelled",
+        "a stage 2 with a granule other than 4 KiB, 52-bit addresses, or a root of more than one table (VTCR_EL2) is not \
+         modelled",
     )?;
-    Ok(Lower { regime, root: Hpa::from_bits(vttbr & ADDRESS) })
+    Ok(Lower { regime, root: Hpa::from_bits(regime.root(vttbr)) })
 }
 
 /// EL2's own stage 1.
@@ -293,7 +295,7 @@ fn el2(sctlr: u64, tcr: u64, ttbr: u64) -> Result<Context<Arm>, String> {
         return Err("52-bit addresses (TCR_EL2.DS) are not modelled".to_owned());
     }
     let half = HalfRegime {
-        input_bits: u64::BITS - (tcr & EL2_SIZE).clamp(16, 39) as u32,
+        input_bits: u64::BITS - Tcr::from_bits_retain(tcr).size(0) as u32,
         disabled: false,
         flat: tcr & EL2_FLAT != 0,
         top_byte_ignored: tcr & EL2_TOP_BYTE_IGNORED != 0,
@@ -305,5 +307,5 @@ fn el2(sctlr: u64, tcr: u64, ttbr: u64) -> Result<Context<Arm>, String> {
     };
     let roots: [Gpa; 2] = [0, 1].map(|_| control::base(&regime, 0, ttbr));
     let upper = Upper { regime, roots, pointers: None, has_global: false };
-    Ok(Context { owner, upper: Some(upper), lower: None })
+    Ok(Context::new(owner, Some(upper), None))
 }

@@ -15,7 +15,6 @@ mod x86_64;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::fs;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, Ordering};
 
 use mmu_model::config::Config;
 use mmu_model::counts::Output;
@@ -31,9 +30,6 @@ use crate::x86_64::X86;
 static CONFIG: OnceLock<Config> = OnceLock::new();
 /// Why there is no run.
 static REFUSED: OnceLock<String> = OnceLock::new();
-/// The run, a `Run<T>` of the target that the callbacks are for.
-static RUN: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
-
 /// QEMU loads the plugin. `arguments` are `count` strings, one of which is `config=FILE`.
 ///
 /// # Safety
@@ -76,8 +72,9 @@ fn install(
     if !info.system {
         return Err("only whole machines are modelled".to_owned());
     }
-    if info.most_vcpus.max(info.vcpus) != 1 {
-        return Err(format!("one vCPU is modelled, and the machine has {}", info.vcpus));
+    let vcpus = info.most_vcpus.max(info.vcpus);
+    if vcpus != 1 {
+        return Err(format!("one vCPU is modelled, and the machine may have {vcpus}"));
     }
     let file = arguments
         .find_map(|argument| argument.strip_prefix("config=").map(str::to_owned))
@@ -108,21 +105,11 @@ fn hook<T: Target>(plugin: Plugin) {
 extern "C" fn started<T: Target>(_id: u64, _vcpu: c_uint) {
     let Some(config) = CONFIG.get() else { return };
     match Run::<T>::new(config) {
-        Ok(run) => RUN.store(Box::into_raw(Box::new(run)).cast(), Ordering::Release),
+        Ok(run) => run::begin(run),
         Err(why) => {
             let _ = REFUSED.set(why);
         }
     }
-}
-
-/// The run, if there is one.
-///
-/// # Safety
-///
-/// Nobody else uses it: QEMU makes one call after another, all on the vCPU's thread but the last.
-unsafe fn run<'a, T: Target>() -> Option<&'a mut Run<T>> {
-    // SAFETY: it was put there by `started`, of the same target, and stays; by the caller nobody uses it.
-    unsafe { RUN.load(Ordering::Acquire).cast::<Run<T>>().as_mut() }
 }
 
 /// A block is translated.
@@ -132,7 +119,7 @@ unsafe fn run<'a, T: Target>() -> Option<&'a mut Run<T>> {
 /// As QEMU calls it.
 unsafe extern "C" fn translated<T: Target>(_id: u64, block: *mut Block) {
     // SAFETY: by the caller.
-    let Some(run) = (unsafe { run::<T>() }) else { return };
+    let Some(run) = (unsafe { run::current::<T>() }) else { return };
     // SAFETY: QEMU gives it for the time of the call.
     run.translate(unsafe { &mut *block });
 }
@@ -140,8 +127,9 @@ unsafe extern "C" fn translated<T: Target>(_id: u64, block: *mut Block) {
 /// The emulator ends: the vCPU does not run any more.
 extern "C" fn ended<T: Target>(_id: u64, _data: *mut c_void) {
     let Some(config) = CONFIG.get() else { return };
-    // SAFETY: the vCPU is stopped, or is what ends the emulator by a device, outside of any callback.
-    let output = match unsafe { run::<T>() } {
+    // SAFETY: the vCPU is stopped, or is what ends the emulator by a device, outside of any callback. (Where the
+    // emulator fails beside a vCPU that runs, its status says so, and what is written is not read.)
+    let output = match unsafe { run::current::<T>() } {
         Some(run) => run.output(),
         None => {
             let mut session = Session::<T::Architecture>::new(config);

@@ -2,7 +2,7 @@
 //!
 //! "QEMU TCG Plugins" in QEMU's documentation describes it. The functions are in the emulator that loads this
 //! library, with the array type of GLib that some of them fill. All is called on the thread of the one vCPU,
-//! but for `qemu_plugin_install` and the end of the run, when that thread does not run.
+//! but for `qemu_plugin_install`, before there is one, and the end of the run, which `lib.rs` has more about.
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::marker::{PhantomData, PhantomPinned};
@@ -273,17 +273,13 @@ impl Instruction {
         unsafe { qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(self, ADD, counter, 1) };
     }
 
-    /// Calls `load` after each load that it made, and `store` after each store, with `data`.
+    /// Calls `load` after each load that it made, and `store` after each store, with no data.
     ///
     /// # Safety
     ///
-    /// Both may be called with `data` as long as the emulator runs.
-    pub(crate) unsafe fn at_accesses(
-        &mut self,
-        load: Accessed,
-        store: Accessed,
-        data: *mut c_void,
-    ) {
+    /// Both may be called so as long as the emulator runs.
+    pub(crate) unsafe fn at_accesses(&mut self, load: Accessed, store: Accessed) {
+        let data = std::ptr::null_mut();
         // SAFETY: by the caller.
         unsafe { qemu_plugin_register_vcpu_mem_cb(self, load, NO_REGISTERS, READS, data) };
         // SAFETY: by the caller.
@@ -354,18 +350,21 @@ impl Reader {
         Self(unsafe { g_byte_array_new() })
     }
 
-    /// A register's value, of which the low 64 bits count.
-    pub(crate) fn read(&mut self, register: *mut Register) -> u64 {
+    /// A register's value, of which the low 64 bits count, if the emulator tells it.
+    pub(crate) fn read(&mut self, register: *mut Register) -> Option<u64> {
         // SAFETY: the array is this reader's own, and without the bytes it had it is a shorter one.
         unsafe { (*self.0).length = 0 };
         // SAFETY: the handle is the vCPU's, and this runs in one of its callbacks.
-        unsafe { qemu_plugin_read_register(register, self.0) };
+        let read = unsafe { qemu_plugin_read_register(register, self.0) };
         // SAFETY: the array is this reader's own.
         let Array { data, length } = unsafe { std::ptr::read(self.0) };
         let mut bytes = [0; size_of::<u64>()];
         let count = bytes.len().min(length as usize);
+        if read <= 0 || count == 0 {
+            return None;
+        }
         // SAFETY: so many bytes were read.
         bytes[..count].copy_from_slice(unsafe { std::slice::from_raw_parts(data, count) });
-        u64::from_le_bytes(bytes)
+        Some(u64::from_le_bytes(bytes))
     }
 }

@@ -1,6 +1,6 @@
 //! The vCPU's registers, by name.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use crate::qemu::{self, Reader, Register};
@@ -9,6 +9,7 @@ use crate::qemu::{self, Reader, Register};
 pub(crate) struct Registers {
     handles: BTreeMap<String, *mut Register>,
     reader: RefCell<Reader>,
+    failed: Cell<bool>,
 }
 
 impl Registers {
@@ -18,7 +19,7 @@ impl Registers {
         for (name, handle) in qemu::registers() {
             handles.entry(name).or_insert(handle);
         }
-        Self { handles, reader: RefCell::new(Reader::new()) }
+        Self { handles, reader: RefCell::new(Reader::new()), failed: Cell::new(false) }
     }
 
     /// The register of that name, if the vCPU has it.
@@ -31,9 +32,17 @@ impl Registers {
         self.handle(name).ok_or_else(|| format!("the emulator does not show the register {name}"))
     }
 
-    /// What is in a register.
+    /// What is in a register; 0 if the emulator does not tell.
     pub(crate) fn read(&self, register: Handle) -> u64 {
-        self.reader.borrow_mut().read(register.0)
+        self.reader.borrow_mut().read(register.0).unwrap_or_else(|| {
+            self.failed.set(true);
+            0
+        })
+    }
+
+    /// Whether the emulator did not tell what is in one.
+    pub(crate) const fn failed(&self) -> bool {
+        self.failed.get()
     }
 }
 

@@ -10,6 +10,7 @@
 //! their block. Whether they trapped instead shows when the next block begins.
 
 use std::ffi::{c_uint, c_void};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use mmu_model::architecture::Context;
 use mmu_model::config::Config;
@@ -53,8 +54,7 @@ pub(crate) struct Run<T: Target> {
 }
 
 /// A block of translated code.
-struct BlockSite<T: Target> {
-    run: *mut Run<T>,
+struct BlockSite {
     mode: Mode,
     number: u64,
     /// Its virtual address when it was translated.
@@ -74,14 +74,13 @@ enum Deed<T: Target> {
 
 /// An instruction of translated code.
 struct InstructionSite<T: Target> {
-    run: *mut Run<T>,
     /// Bytes from its page's start.
     offset: u64,
     length: u64,
     deed: Deed<T>,
 }
 
-/// Gives something to translated code for good.
+/// Gives something to translated code for good: the emulator does not say when it drops a block.
 fn keep<S>(site: S) -> *mut c_void {
     Box::into_raw(Box::new(site)).cast()
 }
@@ -91,11 +90,12 @@ impl<T: Target> Run<T> {
     pub(crate) fn new(config: &Config) -> Result<Self, String> {
         let registers = Registers::of_this_vcpu();
         let target = T::new(&registers)?;
+        let ram = Ram::find(&config.ram)?;
         let block = Counter::new(1);
-        Ok(Self {
+        let mut run = Self {
             session: Session::new(config),
             target,
-            machine: Machine { registers, ram: Ram::find(&config.ram)? },
+            machine: Machine { registers, ram },
             hypervisor: config.hypervisor,
             block,
             block_place: block.place(0),
@@ -106,12 +106,13 @@ impl<T: Target> Run<T> {
             straddles: false,
             page: SPOILED,
             reached: None,
-        })
+        };
+        run.spoil();
+        Ok(run)
     }
 
     /// Adds calls to a block that is translated.
     pub(crate) fn translate(&mut self, block: &mut Block) {
-        let run: *mut Self = self;
         let Some(first) = block.instructions().next() else { return };
         let (start, host) = (first.virtual_address(), first.host_address());
         let mode = match self.target.mode(&self.machine, host) {
@@ -121,29 +122,32 @@ impl<T: Target> Run<T> {
         for instruction in block.instructions() {
             let (bytes, length) = instruction.bytes();
             let offset = instruction.virtual_address() & (PAGE_SIZE - 1);
-            let site = |deed| InstructionSite { run, offset, length: length as u64, deed };
-            // SAFETY: the run lives until the emulator ends.
-            unsafe { instruction.at_accesses(loaded::<T>, stored::<T>, run.cast()) };
-            if offset + instruction.length() as u64 > PAGE_SIZE {
-                let site = keep(site(Deed::Crosses));
-                // SAFETY: the site is a `InstructionSite<T>`, kept for good.
-                unsafe { instruction.at_execution(executed::<T>, site) };
-            }
+            let site = |deed| InstructionSite::<T> { offset, length: length as u64, deed };
+            // SAFETY: both take no notice of their data.
+            unsafe { instruction.at_accesses(loaded::<T>, stored::<T>) };
             match self.target.look(&bytes[..length], instruction.host_address()) {
                 None => {}
                 Some(Seen::Counted(place)) => instruction.count(self.counted, place),
                 Some(Seen::Action(action)) => {
                     let site = keep(site(Deed::Action(action)));
-                    // SAFETY: the site is a `InstructionSite<T>`, kept for good.
+                    // SAFETY: the site is an `InstructionSite<T>`, kept for good.
                     unsafe { instruction.at_execution(executed::<T>, site) };
                 }
             }
+            // Behind what the instruction does, which stands in the page before.
+            if offset + instruction.length() as u64 > PAGE_SIZE {
+                let site = keep(site(Deed::Crosses));
+                // SAFETY: the site is an `InstructionSite<T>`, kept for good.
+                unsafe { instruction.at_execution(executed::<T>, site) };
+            }
         }
-        let number = start >> PAGE_SHIFT << 1 | u64::from(mode == Mode::Guest);
+        // By the frame, since blocks are shared by the addresses that lead to it.
+        let page = host.map_or(start, |host| host as u64) >> PAGE_SHIFT;
+        let number = page << 1 | u64::from(mode == Mode::Guest);
         let is_left_to = self.target.is_left_to(host);
-        let site = keep(BlockSite { run, mode, number, start, host, is_left_to });
+        let site = keep(BlockSite { mode, number, start, host, is_left_to });
         if is_left_to || self.session.is_checked() {
-            // SAFETY: the site is a `BlockSite<T>`, kept for good.
+            // SAFETY: the site is a `BlockSite`, kept for good.
             unsafe { block.at_execution(entered::<T>, site) };
         } else {
             let counter = self.block;
@@ -162,12 +166,17 @@ impl<T: Target> Run<T> {
         unsafe { self.block_place.write(number) };
     }
 
-    fn enter_block(&mut self, block: &BlockSite<T>) {
+    fn enter_block(&mut self, block: &BlockSite) {
         let pc = self.machine.registers.read(self.target.pc());
         if let Some(pending) = self.pending.take()
             && self.target.was_executed(&pending, &self.machine, block.mode, pc)
         {
-            self.session.forget(&pending.forget);
+            match pending.forget {
+                Ok(forget) => self.session.forget(&forget),
+                Err(why) => self.session.refuse(&why),
+            }
+            // The page at hand may be among what is forgotten.
+            self.page = SPOILED;
         }
         if block.is_left_to {
             self.target.left();
@@ -214,6 +223,9 @@ impl<T: Target> Run<T> {
                 None
             }
         });
+        if self.machine.registers.failed() {
+            self.session.refuse("the emulator does not tell what is in its registers");
+        }
         if let Some(context) = context {
             self.session.enter(who, context);
             self.mode = mode;
@@ -234,15 +246,12 @@ impl<T: Target> Run<T> {
             }
         };
         let effect = self.target.execute(action, &self.machine);
-        let Effect { phase, forget, forget_now, changes, enters, refuse } = effect;
+        let Effect { phase, forget, forget_now, changes, enters } = effect;
         if let Some(halves) = phase {
             self.session.phase(&name(halves));
         }
         if let Some(forget) = forget_now {
             self.session.forget(&forget);
-        }
-        if let Some(why) = refuse {
-            self.session.refuse(&why);
         }
         for &mode in changes {
             self.contexts[mode as usize] = None;
@@ -255,6 +264,16 @@ impl<T: Target> Run<T> {
         self.pending = forget.map(|forget| Pending { at, behind: at + site.length, forget });
         if !changes.is_empty() || self.pending.is_some() {
             self.spoil();
+        }
+    }
+
+    /// An access was made. Most repeat the page of the one before.
+    #[inline(always)]
+    fn accessed(&mut self, access: Access, info: AccessInfo, at: u64) {
+        let store = access == Access::Store;
+        let in_one_page = at & (PAGE_SIZE - 1) <= PAGE_SIZE - LONGEST_ACCESS;
+        if !(in_one_page && (self.session.repeats(store, at) || self.session.hits(store, at))) {
+            self.data(access, info, at, in_one_page);
         }
     }
 
@@ -300,72 +319,74 @@ fn name(halves: [u64; 2]) -> String {
         .collect()
 }
 
+/// The run, a `Run<T>` of the one target that this emulator has.
+static RUN: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Begins the run.
+pub(crate) fn begin<T: Target>(run: Run<T>) {
+    RUN.store(Box::into_raw(Box::new(run)).cast(), Ordering::Release);
+}
+
+/// The run, if it has begun.
+///
+/// # Safety
+///
+/// `T` is that of [`begin`], and nobody else has it: QEMU makes one call after another, all on the vCPU's thread
+/// but the last, and each call asks once.
+#[inline(always)]
+pub(crate) unsafe fn current<'a, T: Target>() -> Option<&'a mut Run<T>> {
+    // SAFETY: it was put there by `begin` and stays; by the caller nobody else refers to it.
+    unsafe { RUN.load(Ordering::Acquire).cast::<Run<T>>().as_mut() }
+}
+
 /// A block begins.
 ///
 /// # Safety
 ///
-/// `data` is a `BlockSite<T>` whose run nobody uses.
+/// `data` is a `BlockSite`; and as of [`current`].
 unsafe extern "C" fn entered<T: Target>(_vcpu: c_uint, data: *mut c_void) {
     // SAFETY: by the caller.
-    let site = unsafe { &*data.cast::<BlockSite<T>>() };
-    // SAFETY: by the caller: QEMU makes one call after another.
-    let run = unsafe { &mut *site.run };
-    run.enter_block(site);
+    let site = unsafe { &*data.cast::<BlockSite>() };
+    // SAFETY: by the caller.
+    if let Some(run) = unsafe { current::<T>() } {
+        run.enter_block(site);
+    }
 }
 
 /// An instruction is about to be executed.
 ///
 /// # Safety
 ///
-/// `data` is an `InstructionSite<T>` whose run nobody uses.
+/// `data` is an `InstructionSite<T>`; and as of [`current`].
 unsafe extern "C" fn executed<T: Target>(_vcpu: c_uint, data: *mut c_void) {
     // SAFETY: by the caller.
     let site = unsafe { &*data.cast::<InstructionSite<T>>() };
     // SAFETY: by the caller.
-    let run = unsafe { &mut *site.run };
-    run.execute(site);
+    if let Some(run) = unsafe { current::<T>() } {
+        run.execute(site);
+    }
 }
 
 /// A load was made.
 ///
 /// # Safety
 ///
-/// `data` is a `Run<T>` that nobody uses.
-unsafe extern "C" fn loaded<T: Target>(
-    _vcpu: c_uint,
-    info: AccessInfo,
-    at: u64,
-    data: *mut c_void,
-) {
+/// As of [`current`].
+unsafe extern "C" fn loaded<T: Target>(_vcpu: c_uint, info: AccessInfo, at: u64, _: *mut c_void) {
     // SAFETY: by the caller.
-    unsafe { accessed::<T>(Access::Load, info, at, data) };
+    if let Some(run) = unsafe { current::<T>() } {
+        run.accessed(Access::Load, info, at);
+    }
 }
 
 /// A store was made.
 ///
 /// # Safety
 ///
-/// As of [`loaded`].
-unsafe extern "C" fn stored<T: Target>(
-    _vcpu: c_uint,
-    info: AccessInfo,
-    at: u64,
-    data: *mut c_void,
-) {
+/// As of [`current`].
+unsafe extern "C" fn stored<T: Target>(_vcpu: c_uint, info: AccessInfo, at: u64, _: *mut c_void) {
     // SAFETY: by the caller.
-    unsafe { accessed::<T>(Access::Store, info, at, data) };
-}
-
-/// # Safety
-///
-/// As of [`loaded`].
-#[inline(always)]
-unsafe fn accessed<T: Target>(access: Access, info: AccessInfo, at: u64, data: *mut c_void) {
-    // SAFETY: by the caller.
-    let run = unsafe { &mut *data.cast::<Run<T>>() };
-    let store = access == Access::Store;
-    let in_one_page = at & (PAGE_SIZE - 1) <= PAGE_SIZE - LONGEST_ACCESS;
-    if !(in_one_page && (run.session.repeats(store, at) || run.session.hits(store, at))) {
-        run.data(access, info, at, in_one_page);
+    if let Some(run) = unsafe { current::<T>() } {
+        run.accessed(Access::Store, info, at);
     }
 }

@@ -34,27 +34,25 @@ pub(crate) enum Seen<A> {
 pub(crate) struct Effect {
     /// The phase that begins, as the two halves of its name.
     pub(crate) phase: Option<[u64; 2]>,
-    /// What is forgotten once the instruction has been executed, and has not trapped.
-    pub(crate) forget: Option<Invalidation>,
+    /// What is forgotten once the instruction has been executed, and has not trapped; or why the run cannot be
+    /// modelled any further then.
+    pub(crate) forget: Option<Result<Invalidation, String>>,
     /// What is forgotten now.
     pub(crate) forget_now: Option<Invalidation>,
     /// Where translation may be another afterwards.
     pub(crate) changes: &'static [Mode],
     /// Whose accesses those are that the instruction itself makes, if not of whoever executes it.
     pub(crate) enters: Option<Mode>,
-    /// Why the run cannot be modelled any further.
-    pub(crate) refuse: Option<String>,
 }
 
 /// An instruction that was about to be executed when it was last heard of.
-#[derive(Clone, Copy)]
 pub(crate) struct Pending {
     /// Where it stands.
     pub(crate) at: u64,
     /// Where the one behind it does.
     pub(crate) behind: u64,
-    /// What it makes the hardware forget.
-    pub(crate) forget: Invalidation,
+    /// What it makes the hardware forget, or why that is not modelled.
+    pub(crate) forget: Result<Invalidation, String>,
 }
 
 /// What is in force, and what that made the hardware forget.

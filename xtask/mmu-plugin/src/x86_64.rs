@@ -12,7 +12,7 @@ use mmu_model::architecture::{Amd, Context, Lower, Upper};
 use mmu_model::invalidation::{Invalidation, x64 as forget};
 use mmu_model::memory::Physical as _;
 use mmu_model::owner::Owner;
-use paging::addr::{Gpa, Hpa, PAGE_SIZE};
+use paging::addr::{Gpa, Hpa};
 use paging::format::x64::{ADDRESS, Regime};
 
 pub(crate) use self::instruction::Action;
@@ -111,7 +111,7 @@ impl Target for X86 {
     const COUNTED: &'static [&'static str] = &["prefetches", "CLFLUSH and its kin"];
     const UNCOUNTED: &'static [&'static str] = &[
         "accesses that fault: their walks, and what those leave in walk caches",
-        "descriptor tables, gates and frames that interrupts, exceptions and their returns read and write",
+        "gates, descriptors and frames of interrupts and exceptions, but for those that VMRUN delivers",
         "flags that walks set in entries",
     ];
 
@@ -173,7 +173,8 @@ impl Target for X86 {
         let read = |handle| machine.registers.read(handle);
         let general = |number: usize| self.general.get(number).map_or(0, |&handle| read(handle));
         let privileged = read(self.cs) & 0b11 == 0;
-        let now = |forget| Effect { forget, ..Effect::default() };
+        let forgets = |forget| Effect { forget: Some(Ok(forget)), ..Effect::default() };
+        let refuses = |why: &str| Effect { forget: Some(Err(why.to_owned())), ..Effect::default() };
         match action {
             Action::Marker => Effect { phase: Some([general(7), general(6)]), ..Effect::default() },
             Action::Vmrun => self.run(Vmcb(general(0)), machine),
@@ -183,32 +184,29 @@ impl Target for X86 {
                 let keeps = read(self.cr4) & PROCESS_CONTEXT != 0;
                 let value = general(register);
                 let owner = self.owner(machine, if keeps { value & PCID } else { 0 });
-                let forget = (!keeps || value & KEEP == 0).then(|| forget::space(owner));
+                let forget = (!keeps || value & KEEP == 0).then(|| Ok(forget::space(owner)));
                 Effect { forget, changes: self.here(), ..Effect::default() }
             }
-            Action::Page(operand) => {
+            Action::Page(None) => refuses("INVLPG with an operand of this form is not modelled"),
+            Action::Page(Some(operand)) => {
                 let at = operand.address(general, self.segment_bases.map(read));
-                let pcid =
-                    if read(self.cr4) & PROCESS_CONTEXT == 0 { 0 } else { read(self.cr3) & PCID };
-                now(Some(forget::page(self.owner(machine, pcid), at)))
+                let has_pcids = read(self.cr4) & PROCESS_CONTEXT != 0;
+                let pcid = if has_pcids { read(self.cr3) & PCID } else { 0 };
+                forgets(forget::page(self.owner(machine, pcid), at))
             }
             Action::PageOfAsid => {
                 let owner = Owner::space(general(1) as u16, 0);
-                now(Some(forget::page(owner, general(0))))
+                forgets(forget::page(owner, general(0)))
             }
-            Action::Pcid => {
-                Effect { refuse: Some("INVPCID is not modelled".to_owned()), ..Effect::default() }
-            }
+            Action::Pcid => refuses("INVPCID is not modelled"),
         }
     }
 
-    /// An instruction that is intercepted is where the guest was left. Otherwise it was executed: the others
-    /// that could fault are those of user mode, and they are not looked at.
-    fn was_executed(&self, pending: &Pending, machine: &Machine, mode: Mode, pc: u64) -> bool {
+    /// An instruction that is intercepted is where the guest was left. One that faults, such as a load of CR3 with
+    /// reserved bits, is taken for executed, and the model forgets more than it has to.
+    fn was_executed(&self, pending: &Pending, machine: &Machine, mode: Mode, _pc: u64) -> bool {
         match (mode, self.guest) {
-            (Mode::Host, Some(guest)) => {
-                pc == pending.behind || guest.read(machine, RIP) != pending.at
-            }
+            (Mode::Host, Some(guest)) => guest.read(machine, RIP) != pending.at,
             _ => true,
         }
     }
@@ -243,7 +241,7 @@ impl Target for X86 {
             root: Hpa::from_bits(guest.read(machine, NESTED_CR3) & ADDRESS),
         });
         let upper = upper(&controls, machine, lower.is_some())?;
-        Ok((Context { owner: Owner::space(vm, pcid as u16), upper, lower }, forget))
+        Ok((Context::new(Owner::space(vm, pcid as u16), upper, lower), forget))
     }
 }
 
@@ -316,7 +314,7 @@ fn upper(
     });
     Ok(Some(Upper {
         regime: regime(controls),
-        roots: [Gpa::from_bits(controls.cr3 & ADDRESS & !(PAGE_SIZE - 1)); 2],
+        roots: [Gpa::from_bits(controls.cr3 & ADDRESS); 2],
         pointers,
         has_global: controls.cr4 & GLOBAL != 0,
     }))

@@ -47,10 +47,11 @@ pub(crate) fn render(output: &Output) -> String {
             let _ = writeln!(out, "  {line}");
         });
     }
-    if !output.unseen.is_empty() {
-        out.push_str("\nNot modelled, though executed\n");
+    let unseen = output.unseen.iter().filter(|unseen| unseen.count != Some(0));
+    if unseen.clone().count() > 0 {
+        out.push_str("\nNot modelled\n");
     }
-    for unseen in &output.unseen {
+    for unseen in unseen {
         let count = unseen.count.map_or_else(|| "not counted".to_owned(), number);
         let _ = writeln!(out, "  {}: {count}", unseen.what);
     }

@@ -12,6 +12,20 @@ impl Wish {
         if let Some(reason) = &output.refused {
             bail!("the model gave up, and what it counted is no result: {reason}");
         }
+        if self.ignore_invalidations {
+            ensure!(
+                self.check.is_some(),
+                "invalidations were ignored: what was counted is no result"
+            );
+        } else {
+            let whole = output.whole();
+            let lost = whole.guest.unexplained + whole.hypervisor.unexplained;
+            ensure!(
+                lost == 0,
+                "the model could not follow {} accesses that the run made: the tables do not allow them as it reads them",
+                number(lost)
+            );
+        }
         let Some(least) = self.check else { return Ok(()) };
         let Check { compared, differences, ref first } =
             *output.check.as_ref().context("the model compared nothing")?;
@@ -67,6 +81,8 @@ mod tests {
         );
         let gives_up =
             |output: &mut Output| output.refused = Some("a granule of 64 KiB".to_owned());
+        let loses = |output: &mut Output| output.parts[1].hypervisor.unexplained = 3;
+        assert!(error(None, loses).contains("could not follow 3 accesses"));
         assert!(error(None, gives_up).ends_with("no result: a granule of 64 KiB"));
     }
 }

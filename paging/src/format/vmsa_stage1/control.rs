@@ -8,6 +8,7 @@ use bitflags::bitflags;
 use crate::addr::{Gpa, Level};
 use crate::format::GuestFormat as _;
 use crate::format::vmsa_stage1::{ADDRESS, HalfRegime, Regime, Stage1};
+use crate::mem::ENTRY_SHIFT;
 
 bitflags! {
     /// SCTLR_EL1, as far as it is looked at.
@@ -113,14 +114,7 @@ impl Tcr {
     /// Bits of an output address that IPS allows.
     #[must_use]
     pub const fn output_bits(self) -> u32 {
-        match (self.bits() & Self::OUTPUT_SIZE.bits()) >> Self::OUTPUT_SHIFT {
-            0 => 32,
-            1 => 36,
-            2 => 40,
-            3 => 42,
-            4 => 44,
-            _ => 48,
-        }
+        output_bits(self.bits() >> Self::OUTPUT_SHIFT)
     }
 }
 
@@ -155,12 +149,31 @@ pub fn regime(tcr: Tcr, sctlr: Sctlr, physical_bits: u32) -> Regime {
     }
 }
 
-/// The address of the root table in a TTBR: aligned to its size, at least 64 bytes.
+/// Bits of a physical address that a field of three bits names: IPS, PS.
+#[must_use]
+pub const fn output_bits(field: u64) -> u32 {
+    match field & 0b111 {
+        0 => 32,
+        1 => 36,
+        2 => 40,
+        3 => 42,
+        4 => 44,
+        _ => 48,
+    }
+}
+
+/// The address in a TTBR or in VTTBR_EL2 of a root table of `size` bytes, to which it is aligned: at least 64.
+#[must_use]
+pub const fn root_address(register: u64, size: u64) -> u64 {
+    /// Bits 47:1 hold the address, and the least significant of them are RES0.
+    const WIDTH: u64 = ADDRESS | (Level::PAGE.size() - 1);
+    let aligned = if size < 64 { 64 } else { size };
+    register & WIDTH & !(aligned - 1)
+}
+
+/// The root table in a TTBR.
 #[must_use]
 pub fn base(regime: &Regime, half: usize, ttbr: u64) -> Gpa {
     let entries = Stage1::root(regime, half).map_or(0, |start| start.entries);
-    let size = u64::from(entries * 8).max(64);
-    /// Bits 47:1 hold the address, and the least significant of them are RES0.
-    const WIDTH: u64 = ADDRESS | (Level::PAGE.size() - 1);
-    Gpa::from_bits(ttbr & WIDTH & !(size - 1))
+    Gpa::from_bits(root_address(ttbr, u64::from(entries) << ENTRY_SHIFT))
 }

@@ -122,24 +122,10 @@ fn span(operand: u64, bits: u32, form: &Form) -> Option<Span> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::tests::known;
     use crate::cache::{Kind, Known};
 
     const VM: u16 = 3;
-
-    fn known(kind: Kind, owners: Owners, at: u64, leaf_shift: u32) -> Known {
-        let (shift, physical, guest_physical) = (12, 0, 0);
-        Known {
-            kind,
-            owners,
-            at,
-            shift,
-            leaf_shift,
-            physical,
-            guest_physical,
-            limits: 0,
-            writable: true,
-        }
-    }
 
     fn space(asid: u16) -> Owners {
         Owners::one(Owner::space(VM, asid))

@@ -67,22 +67,8 @@ pub const fn tlb_control(control: u8, vm: u16) -> Option<Invalidation> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::{Kind, Known};
-
-    fn known(kind: Kind, owners: Owners, at: u64, leaf_shift: u32) -> Known {
-        let (shift, physical, guest_physical) = (12, 0, 0);
-        Known {
-            kind,
-            owners,
-            at,
-            shift,
-            leaf_shift,
-            physical,
-            guest_physical,
-            limits: 0,
-            writable: true,
-        }
-    }
+    use crate::cache::Kind;
+    use crate::cache::tests::known;
 
     #[test]
     fn a_page_takes_its_pieces_and_all_tables() {

@@ -11,8 +11,8 @@ pub(crate) enum Action {
     Control,
     /// It loads CR3 from this register.
     LoadCr3(usize),
-    /// INVLPG.
-    Page(Operand),
+    /// INVLPG, with an operand that is known.
+    Page(Option<Operand>),
     /// INVLPGA: the address is in RAX, the ASID in ECX.
     PageOfAsid,
     /// INVPCID.
@@ -41,11 +41,14 @@ fn general(register: Register) -> Option<u8> {
 }
 
 impl Operand {
-    /// That of an instruction in 64-bit code. One that is relative to RIP is not known here.
+    /// That of an instruction in 64-bit code. One with other registers than 64-bit ones is not known here.
     fn of(bytes: &[u8]) -> Option<Self> {
         let mut decoder = Decoder::new(64, bytes, DecoderOptions::NONE);
         let instruction = decoder.decode();
-        if instruction.is_invalid() || instruction.memory_base() == Register::RIP {
+        let registers = [instruction.memory_base(), instruction.memory_index()];
+        let known =
+            |&register: &Register| register == Register::None || general(register).is_some();
+        if instruction.is_invalid() || !registers.iter().all(known) {
             return None;
         }
         Some(Self {
@@ -100,7 +103,7 @@ pub(super) fn look(bytes: &[u8]) -> Option<Seen<Action>> {
         (0x01, _) if modrm == 0xd8 => Action::Vmrun,
         (0x01, _) if modrm == 0xdf => Action::PageOfAsid,
         (0x01, 6) => Action::Control,
-        (0x01, 7) if !in_register => Action::Page(Operand::of(bytes)?),
+        (0x01, 7) if !in_register => Action::Page(Operand::of(bytes)),
         (0x22, 3) if extension & 0b100 == 0 => Action::LoadCr3(base),
         (0x22, 0 | 4) if extension & 0b100 == 0 => Action::Control,
         (WRITE_MSR, _) => Action::Control,
