@@ -39,7 +39,8 @@ const SAYS: [&str; 2] = [
     "This is a model and no measurement, and its costs are cycles of no processor: there, instructions overlap \
      with each other and with walks, tables fall out of caches, and hardware walks ahead of need. It can say on \
      which side the advantage lies and what moves the point; it cannot say where the point lies on a \
-     computer. The costs below are there to be replaced by those of yours.",
+     computer. The costs below are there to be replaced by those of yours. The choices begin where nested paging \
+     reads most, with blocks of 4 KiB; Umbra's own default is 2 MiB, where it may never lose.",
 ];
 /// What is said where the settings have no figures, and where the costs are none. The script says the same.
 const NOTHING: &str = "There are no figures for these settings.";
