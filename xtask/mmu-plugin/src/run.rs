@@ -261,7 +261,9 @@ impl<T: Target> Run<T> {
             self.straddles = true;
             self.session.watch(true);
         }
-        self.pending = forget.map(|forget| Pending { at, behind: at + site.length, forget });
+        if let Some(forget) = forget {
+            self.pending = Some(Pending { at, behind: at + site.length, forget });
+        }
         if !changes.is_empty() || self.pending.is_some() {
             self.spoil();
         }
