@@ -33,12 +33,20 @@ enum Fact {
 pub(crate) fn counter_reads(file: &Path) -> Result<Vec<String>> {
     told(file, |function, at, fact| match fact {
         Fact::ReadsCounter(counter)
-            if !ALLOWED.iter().any(|allowed| function.ends_with(allowed)) =>
+            if !ALLOWED.iter().any(|allowed| without_hash(function).ends_with(allowed)) =>
         {
             Some(format!("{function} reads {counter} at {at:#x}"))
         }
         _ => None,
     })
+}
+
+/// A mangled name without the hash that older compilers put at its end: `17h`, 16 digits, `E`.
+fn without_hash(name: &str) -> &str {
+    let hash = name.len().checked_sub("17h0123456789abcdefE".len());
+    let stem = hash.and_then(|hash| Some((name.get(..hash)?, name.get(hash..)?)));
+    stem.filter(|(_, hash)| hash.starts_with("17h") && hash.ends_with('E'))
+        .map_or(name, |(stem, _)| stem)
 }
 
 /// Every function in the code of `file` whose frame is too large: which, and how large it is.
@@ -65,4 +73,18 @@ fn told(file: &Path, tell: impl Fn(&str, u64, Fact) -> Option<String>) -> Result
 fn function_at(elf: &Elf, at: u64) -> &str {
     let function = elf.symbols.iter().rfind(|symbol| symbol.address <= at);
     function.map_or("?", |symbol| symbol.name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_either_scheme_end_alike() {
+        let legacy = "_ZN12arch_aarch645clock5start17hd57684365064c9fcE";
+        assert!(without_hash(legacy).ends_with(ALLOWED[0]));
+        let newer = "_RNvNtCs1_12arch_aarch645clock5start";
+        assert_eq!(without_hash(newer), newer);
+        assert_eq!(without_hash("E"), "E");
+    }
 }
