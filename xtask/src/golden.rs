@@ -39,7 +39,7 @@ pub(crate) const DURATIONS: [&str; 10] = [
 
 /// What is counted and hangs on where a compiler puts a guest's instructions: how often those at hand had to be
 /// read, which is less often where two exits are at neighbouring ones.
-const OF_THE_COMPILER: [&str; 1] = ["fn sh_gva_to_gfn"];
+pub(crate) const OF_THE_COMPILER: [&str; 1] = ["fn sh_gva_to_gfn"];
 
 /// Accesses to the console for each character: its flags, and its data.
 const ACCESSES: u64 = 2;
