@@ -126,7 +126,7 @@ pub struct Part {
 /// What a comparison with the emulator's own translations found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Check {
-    /// How many translations were compared.
+    /// How many accesses were compared.
     pub compared: u64,
     /// How many differed.
     pub differences: u64,

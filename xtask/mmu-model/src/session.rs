@@ -106,6 +106,9 @@ impl<A: Architecture> Session<A> {
         if self.refused.is_some() {
             return None;
         }
+        if let (Some(check), Some(_)) = (&mut self.check, emulated) {
+            check.compared += 1;
+        }
         let counts = counts(&mut self.parts[self.part], self.who);
         if self.context.upper.is_none() && self.context.lower.is_none() {
             counts.untranslated += 1;
@@ -130,7 +133,8 @@ impl<A: Architecture> Session<A> {
         reached.map(|reached| reached.physical)
     }
 
-    /// Compares where the model goes, with walk caches and without, with where the emulator went.
+    /// Compares where the model goes, with walk caches and without, with where the emulator went. Only what is an
+    /// [`access`](Self::access) counts as compared: how often a program's blocks begin is the emulator's affair.
     #[inline]
     pub fn compare(
         &mut self,
@@ -149,7 +153,6 @@ impl<A: Architecture> Session<A> {
     #[cold]
     fn compare_with(&mut self, access: Access, at: u64, found: [Option<Hpa>; 2], emulated: Hpa) {
         let Some(check) = &mut self.check else { return };
-        check.compared += 1;
         if found != [Some(emulated); 2] {
             check.differences += 1;
             check.first.get_or_insert_with(|| {

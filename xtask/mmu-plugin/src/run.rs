@@ -161,6 +161,11 @@ impl<T: Target> Run<T> {
         self.set_block(SPOILED);
     }
 
+    fn block_number(&self) -> u64 {
+        // SAFETY: as in `set_block`.
+        unsafe { self.block_place.read() }
+    }
+
     fn set_block(&mut self, number: u64) {
         // SAFETY: the place is the vCPU's, and its thread is the one that is here.
         unsafe { self.block_place.write(number) };
@@ -184,13 +189,15 @@ impl<T: Target> Run<T> {
         if std::mem::take(&mut self.straddles) {
             self.session.watch(false);
         }
+        let repeated = self.block_number() == block.number;
         self.set_block(block.number);
         let moved = self.enter_mode(block.mode);
         let at = self.target.virtual_address(block.mode, pc, block.start);
         let page = at >> PAGE_SHIFT;
         let emulated = block.host.and_then(|host| self.machine.ram.physical(host));
-        if moved || page != self.page {
-            self.page = page;
+        let other_page = std::mem::replace(&mut self.page, page) != page;
+        // A block that repeats the number would not have called but to be compared.
+        if moved || other_page && !repeated {
             let ram = &self.machine.ram;
             self.reached = self.session.access(ram, Access::Fetch, at, emulated);
         } else {
