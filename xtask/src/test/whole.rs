@@ -75,7 +75,7 @@ fn run(arch: Arch, options: &[&str]) -> Result<Output> {
 }
 
 fn hang(arch: Arch) -> Result<()> {
-    let options = ["--guest", "misbehave", "--append", "spin", "--timeout", "1", "--raw"];
+    let options = ["--guest", "misbehave", "--append", "spin", "--timeout", "3", "--raw"];
     let output = run(arch, &options)?;
     ensure!(output.status.code() == Some(124), "the status is {:?}", output.status.code());
     let text = String::from_utf8_lossy(&output.stdout);
